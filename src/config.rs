@@ -1,0 +1,198 @@
+//! The environment, read once at start and turned into types. Every mistake is reported, not only the first: a
+//! security tool must not guess what an unknown value was meant to be.
+//!
+//! | variable | default |
+//! |---|---|
+//! | `ACTION` | `deactivate` |
+//! | `CONTAINMENT` | `key` |
+//! | `DRY_RUN` | `false` |
+//! | `MIN_SEVERITY` | `4` |
+//! | `ANOMALY_MIN_SEVERITY` | `7` |
+//! | `FINDING_TYPES` | `*,!Policy:*` |
+//! | `EXEMPT` | empty |
+//! | `ACCOUNTS` | empty |
+//! | `MEMBER_ROLE` | empty |
+//! | `ROOT_KEYS` | `report` |
+//! | `CUSTOM_SOURCES` | empty |
+//! | `VERIFY_AFTER` | `0` |
+//! | `DELETE_AFTER_DAYS` | `0` |
+//! | `TOPIC_ARN` | empty |
+//! | `ACCOUNT_ID` | asked of STS |
+
+use glob::{MatchOptions, Pattern};
+
+use crate::finding::{AccountId, Severity};
+
+/// What the function was told to do. The variables are described in README.md.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `ACTION`
+    pub action: Action,
+    /// `DRY_RUN`
+    pub dry_run: bool,
+    /// `MIN_SEVERITY`
+    pub min_severity: Severity,
+    /// `ANOMALY_MIN_SEVERITY`
+    pub anomaly_min_severity: Severity,
+    /// `FINDING_TYPES`
+    pub finding_types: FindingTypes,
+    /// `EXEMPT`
+    pub exempt: Exempt,
+    /// `ACCOUNTS`; empty when the function's own account is the only one.
+    pub accounts: Vec<AccountId>,
+    /// `CUSTOM_SOURCES`
+    pub custom_sources: Vec<String>,
+    /// `ACCOUNT_ID`; `None` when STS has to be asked.
+    pub account_id: Option<AccountId>,
+}
+
+/// `ACTION`: what happens to the key that a finding names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Set it to Inactive.
+    Deactivate,
+    /// Set it to Inactive, then delete it.
+    Delete,
+}
+
+/// `FINDING_TYPES`: globs held against a finding type from first to last; the last one that matches decides.
+#[derive(Clone, Debug)]
+pub struct FindingTypes(Vec<(bool, Pattern)>);
+
+impl FindingTypes {
+    /// Whether findings of this type are acted on.
+    pub fn select(&self, kind: &str) -> bool {
+        self.0.iter().rev().find(|(_, glob)| glob.matches(kind)).is_some_and(|(selected, _)| *selected)
+    }
+}
+
+/// `EXEMPT`: globs on user names and access key IDs that automation must never touch.
+#[derive(Clone, Debug, Default)]
+pub struct Exempt(Vec<Pattern>);
+
+impl Exempt {
+    /// Whether a user name or access key ID is protected. Case is ignored, as IAM ignores it in user names:
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+    pub fn protects(&self, name: &str) -> bool {
+        let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
+        self.0.iter().any(|glob| glob.matches_with(name, options))
+    }
+}
+
+/// Every mistake in the environment, one line each.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[error("the configuration has {} mistake(s): {}", .0.len(), .0.join("; "))]
+pub struct ConfigError(Vec<String>);
+
+/// The runtime prints start-up errors with `Debug`.
+impl std::fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Config {
+    /// Reads the process environment.
+    ///
+    /// # Errors
+    /// Names every variable whose value is not understood or whose behaviour is not built.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through `lookup`. An empty value counts as not set.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut env = Environment { lookup, mistakes: Vec::new() };
+        let action = env.choice("ACTION", &[("deactivate", Action::Deactivate), ("delete", Action::Delete)]);
+        let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
+        let min_severity = env.severity("MIN_SEVERITY", "4");
+        let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY", "7");
+        let finding_types =
+            FindingTypes(env.list("FINDING_TYPES", "*,!Policy:*", "a glob", |item| match item.strip_prefix('!') {
+                Some(glob) => Pattern::new(glob).ok().map(|glob| (false, glob)),
+                None => Pattern::new(item).ok().map(|glob| (true, glob)),
+            }));
+        let exempt = Exempt(env.list("EXEMPT", "", "a glob", |item| Pattern::new(item).ok()));
+        let accounts = env.list("ACCOUNTS", "", "a 12-digit account ID", AccountId::new);
+        let custom_sources = env.list("CUSTOM_SOURCES", "", "an EventBridge source", |item| Some(item.to_owned()));
+        let account_id = env.list("ACCOUNT_ID", "", "a 12-digit account ID", AccountId::new).into_iter().next();
+        env.only("CONTAINMENT", "key");
+        env.only("ROOT_KEYS", "report");
+        env.only("MEMBER_ROLE", "");
+        env.only("VERIFY_AFTER", "0");
+        env.only("DELETE_AFTER_DAYS", "0");
+        env.only("TOPIC_ARN", "");
+        if !env.mistakes.is_empty() {
+            return Err(ConfigError(env.mistakes));
+        }
+        Ok(Self {
+            action,
+            dry_run,
+            min_severity,
+            anomaly_min_severity,
+            finding_types,
+            exempt,
+            accounts,
+            custom_sources,
+            account_id,
+        })
+    }
+}
+
+struct Environment<L> {
+    lookup: L,
+    mistakes: Vec<String>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Environment<L> {
+    fn value(&self, name: &str, default: &str) -> String {
+        let value = (self.lookup)(name).map(|value| value.trim().to_owned());
+        value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// One of a few words, of which the first is the default.
+    fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> T {
+        let value = self.value(name, choices[0].0);
+        choices.iter().find(|(word, _)| *word == value).map_or_else(
+            || {
+                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+                self.mistakes.push(format!("{name} is {value:?} but must be {}", words.join(" or ")));
+                choices[0].1
+            },
+            |(_, choice)| *choice,
+        )
+    }
+
+    fn severity(&mut self, name: &str, default: &str) -> Severity {
+        let value = self.value(name, default);
+        value.parse().ok().and_then(Severity::new).unwrap_or_else(|| {
+            self.mistakes.push(format!("{name} is {value:?} but must be a number from 0 to 10"));
+            Severity::default()
+        })
+    }
+
+    /// Comma-separated items; white space round an item does not count.
+    fn list<T>(&mut self, name: &str, default: &str, each: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let value = self.value(name, default);
+        let mut items = Vec::new();
+        for item in value.split(',').map(str::trim).filter(|_| !value.is_empty()) {
+            match read(item).filter(|_| !item.is_empty()) {
+                Some(read) => items.push(read),
+                None => self.mistakes.push(format!("{name} holds {item:?}, which is not {each}")),
+            }
+        }
+        items
+    }
+
+    /// A variable of which this version knows the default behaviour only: the others are refused, not ignored.
+    fn only(&mut self, name: &str, built: &str) {
+        let value = self.value(name, built);
+        if value != built {
+            let advice = if built.is_empty() { "leave it empty".to_owned() } else { format!("only {built} is") };
+            self.mistakes.push(format!("{name} is {value:?}, which is not built in this version: {advice}"));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here and nowhere else,
+//! but for the one that needs IAM's word: whose key it really is. The plan carries that one along.
+
+use crate::config::{Action, Config, Exempt};
+use crate::finding::{AccessKeyId, AccountId, Basis, Credential, Finding, Holder, Operation, UserName};
+use crate::report::Outcome;
+
+/// What is to be done about a finding.
+#[derive(Clone, Debug)]
+pub enum Decision<'c> {
+    /// Carry the plan out.
+    Act(Plan<'c>),
+    /// Leave the credential alone and report why.
+    Leave(Outcome, String),
+}
+
+/// One operation on one key of an IAM user.
+#[derive(Clone, Debug)]
+pub struct Plan<'c> {
+    /// The account whose IAM is asked.
+    pub account: AccountId,
+    /// The key, and never another one.
+    pub key: AccessKeyId,
+    /// The user that the event names.
+    pub user: Option<UserName>,
+    /// What is done to the key.
+    pub operation: Operation,
+    /// What to do when IAM names another owner than the event.
+    pub owner: OwnerRule<'c>,
+    /// Ask IAM, but change nothing.
+    pub dry_run: bool,
+}
+
+/// What the user name of an event is worth when IAM says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum OwnerRule<'c> {
+    /// A finding's user name is a hint: act on the key's own owner, unless EXEMPT protects that one.
+    Follow(&'c Exempt),
+    /// A command's user name is a condition: act on that user's key or not at all.
+    Match,
+}
+
+/// Decides about one finding. `own` is the account that the function runs in.
+pub fn decide<'c>(finding: &Finding, config: &'c Config, own: &AccountId) -> Decision<'c> {
+    if let Some(reason) = below_a_gate(finding, config) {
+        return Decision::Leave(Outcome::Ignored, reason);
+    }
+    let (key, user) = match &finding.credential {
+        Credential::UserKey { id, user } => (id, user.as_ref()),
+        other => return beyond_a_key(other, finding, config),
+    };
+    let operation = operation(&finding.basis, config);
+    let owner = match finding.basis {
+        Basis::Command(_) => OwnerRule::Match,
+        _ => OwnerRule::Follow(&config.exempt),
+    };
+    if let OwnerRule::Follow(exempt) = owner
+        && let Some(name) = protected(exempt, Some(key), user)
+    {
+        return exempted(&name);
+    }
+    let account = finding.account.as_ref().unwrap_or(own);
+    if matches!(finding.basis, Basis::Notice) {
+        return Decision::Leave(
+            Outcome::NeedsAttention,
+            format!(
+                "AWS reports a compromise that concerns access key {key}; find out what was done with it and, if it was stolen, {}",
+                by_hand(key, user)
+            ),
+        );
+    }
+    if let Some(reason) = out_of_bounds(account, config, own) {
+        return Decision::Leave(
+            Outcome::NeedsAttention,
+            format!("{reason}; nothing was changed. In account {account}, {}", by_hand(key, user)),
+        );
+    }
+    Decision::Act(Plan {
+        account: account.clone(),
+        key: key.clone(),
+        user: user.cloned(),
+        operation,
+        owner,
+        dry_run: config.dry_run,
+    })
+}
+
+fn operation(basis: &Basis, config: &Config) -> Operation {
+    match (basis, config.action) {
+        (Basis::Command(operation), _) => *operation,
+        (_, Action::Deactivate) => Operation::Deactivate,
+        (_, Action::Delete) => Operation::Delete,
+    }
+}
+
+/// The gates that say that there is nothing to do.
+fn below_a_gate(finding: &Finding, config: &Config) -> Option<String> {
+    if finding.credential == Credential::None {
+        return Some("the event is not about a credential".to_owned());
+    }
+    if let Some(inactive) = finding.inactive {
+        return Some(format!("the finding is {inactive}"));
+    }
+    match &finding.basis {
+        Basis::Detection { severity, kind } => {
+            let (variable, minimum) = if kind.contains("AnomalousBehavior") {
+                ("ANOMALY_MIN_SEVERITY", config.anomaly_min_severity)
+            } else {
+                ("MIN_SEVERITY", config.min_severity)
+            };
+            if !config.finding_types.select(kind) {
+                return Some("FINDING_TYPES does not select this type of finding".to_owned());
+            }
+            (*severity < minimum).then(|| format!("severity {severity} is below {variable} {minimum}"))
+        }
+        Basis::Custom => {
+            let source = finding.origin.source.as_str();
+            let listed = config.custom_sources.iter().any(|custom| custom == source);
+            (!listed).then(|| "CUSTOM_SOURCES does not list the source of this event".to_owned())
+        }
+        Basis::Report | Basis::Notice | Basis::Command(_) => None,
+    }
+}
+
+/// A name or key that EXEMPT protects.
+fn protected(exempt: &Exempt, key: Option<&AccessKeyId>, user: Option<&UserName>) -> Option<String> {
+    let names = [user.map(UserName::as_str), key.map(AccessKeyId::as_str)];
+    names.into_iter().flatten().find(|name| exempt.protects(name)).map(str::to_owned)
+}
+
+fn exempted<'c>(name: &str) -> Decision<'c> {
+    Decision::Leave(
+        Outcome::Exempt,
+        format!("EXEMPT protects {name}, so nothing was changed: a person must decide whether to deactivate the key"),
+    )
+}
+
+/// Why this function may not act in an account.
+fn out_of_bounds(account: &AccountId, config: &Config, own: &AccountId) -> Option<String> {
+    if !config.accounts.is_empty() && !config.accounts.contains(account) {
+        return Some(format!("ACCOUNTS does not list account {account}"));
+    }
+    (account != own).then(|| format!("the key is in account {account} and this function acts in account {own} only"))
+}
+
+/// Credentials that are not a user's key: a person is told what to do.
+fn beyond_a_key<'c>(credential: &Credential, finding: &Finding, config: &'c Config) -> Decision<'c> {
+    let account = finding.account.as_ref().map_or_else(String::new, |account| format!(" of account {account}"));
+    let (key, holder, reason) = match credential {
+        Credential::RootKey { id } => (
+            Some(id),
+            None,
+            format!(
+                "{id} is a key of the root user{account}, which only the root user can deactivate: sign in as root and \
+                 delete the key under Security credentials"
+            ),
+        ),
+        Credential::Session { id, holder } => (
+            Some(id),
+            Some(holder),
+            format!("{id} belongs to temporary credentials, which cannot be deactivated: {}", end_sessions(holder)),
+        ),
+        Credential::Contradictory { id, contradiction } => (
+            Some(id),
+            None,
+            format!(
+                "the event contradicts itself: {contradiction}; find out whose key {id} is and deactivate it by hand"
+            ),
+        ),
+        Credential::Unidentified { given, holder } => {
+            let given = given.as_ref().map_or_else(
+                || "the event gives no access key ID".to_owned(),
+                |given| format!("the event gives {given} where an access key ID should be"),
+            );
+            (None, Some(holder), format!("{given}: {}", find_by_hand(holder)))
+        }
+        Credential::UserKey { .. } | Credential::None => unreachable!("decided by the caller"),
+    };
+    let user = match holder {
+        Some(Holder::User(user)) => user.as_ref(),
+        _ => None,
+    };
+    match protected(&config.exempt, key, user) {
+        Some(name) => exempted(&name),
+        None => Decision::Leave(Outcome::NeedsAttention, reason),
+    }
+}
+
+fn end_sessions(holder: &Holder) -> String {
+    match holder {
+        Holder::User(Some(user)) => {
+            format!("deny user {user} everything until the sessions have expired, at most 36 hours after they began")
+        }
+        Holder::User(None) => {
+            "find the user in CloudTrail and deny it everything until the sessions have expired, at most 36 hours \
+             after they began"
+                .to_owned()
+        }
+        Holder::Role(Some(role)) => format!("revoke the active sessions of role {role} in the IAM console"),
+        Holder::Role(None) => {
+            "find the role in CloudTrail and revoke its active sessions in the IAM console".to_owned()
+        }
+        Holder::Root => "it is a session of the root user, which ends by itself within an hour: change the root \
+                         user's password and delete its keys"
+            .to_owned(),
+        Holder::Other(Some(name)) => format!("find in CloudTrail who issued them to {name}, and deny the issuer"),
+        Holder::Other(None) => "find in CloudTrail who issued them, and deny the issuer".to_owned(),
+    }
+}
+
+fn find_by_hand(holder: &Holder) -> String {
+    match holder {
+        Holder::User(Some(user)) => {
+            format!("look at the keys of user {user} and at its console password, and deactivate what was stolen")
+        }
+        Holder::Role(Some(role)) => format!("look at the sessions of role {role} and revoke them if they were stolen"),
+        Holder::Root => "look at the root user's keys and password".to_owned(),
+        Holder::Other(Some(name)) => format!("look at what {name} holds and revoke what was stolen"),
+        Holder::User(None) | Holder::Role(None) | Holder::Other(None) => {
+            "read the finding and deactivate by hand what was stolen".to_owned()
+        }
+    }
+}
+
+/// How a person deactivates the key.
+fn by_hand(key: &AccessKeyId, user: Option<&UserName>) -> String {
+    let user = user.map_or("USER", UserName::as_str);
+    format!("run: aws iam update-access-key --user-name {user} --access-key-id {key} --status Inactive")
+}

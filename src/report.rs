@@ -1,0 +1,175 @@
+//! Outcomes to the answer: what the caller and the person on call read.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::containment::StepError;
+use crate::finding::{AccessKeyId, AccountId, Finding, Origin, UserName};
+
+/// What became of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The credential is dead, on IAM's word.
+    Contained,
+    /// A command made it active again.
+    Restored,
+    /// `DRY_RUN`: the reason says what would have been done.
+    Planned,
+    /// There is nothing to do.
+    Ignored,
+    /// `EXEMPT` protects it.
+    Exempt,
+    /// There is no such key in that account.
+    NotFound,
+    /// A real compromise that may not or cannot be contained from here.
+    NeedsAttention,
+}
+
+impl Outcome {
+    /// Whether a person has to do or decide something.
+    pub fn needs_a_person(self) -> bool {
+        matches!(self, Self::Exempt | Self::NeedsAttention)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// The answer of an invocation.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// One for each distinct credential, in the order of the event.
+    pub results: Vec<Report>,
+}
+
+/// What happened to one credential. Fields that are not known are left out.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The key that the event names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<AccessKeyId>,
+    /// Its account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<AccountId>,
+    /// Its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<UserName>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// One sentence for a person.
+    pub reason: String,
+    /// What reported it.
+    pub finding: Origin,
+    /// Present when a read after the change showed the new state too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<bool>,
+    /// What that read told of the key and its siblings.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyState>,
+    /// The command that takes the change back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Value>,
+}
+
+impl Report {
+    /// A report of nothing but an outcome.
+    pub fn new(finding: &Finding, outcome: Outcome, reason: String) -> Self {
+        Self {
+            access_key_id: finding.credential.key().cloned(),
+            account_id: finding.account.clone(),
+            user_name: finding.credential.user().cloned(),
+            outcome,
+            reason,
+            finding: finding.origin.clone(),
+            confirmed: None,
+            key: None,
+            undo: None,
+        }
+    }
+}
+
+impl Report {
+    /// One line for the person on call.
+    pub fn log(&self, duration: Duration) {
+        // A macro because a level has to be known at compile time.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    account_id = self.account_id.as_ref().map(display),
+                    access_key_id = self.access_key_id.as_ref().map(display),
+                    user_name = self.user_name.as_ref().map(display),
+                    finding_source = %self.finding.source,
+                    finding_id = self.finding.id.as_ref().map(display),
+                    finding_type = self.finding.kind.as_ref().map(display),
+                    outcome = %self.outcome,
+                    confirmed = self.confirmed,
+                    duration_ms = millis(duration),
+                    "{}",
+                    self.reason
+                )
+            };
+        }
+        if self.outcome.needs_a_person() { line!(warn) } else { line!(info) }
+    }
+}
+
+impl StepError {
+    /// One line for the person on call.
+    pub fn log(&self, origin: &Origin, duration: Duration) {
+        tracing::error!(
+            account_id = %self.account,
+            access_key_id = %self.key,
+            user_name = self.user.as_ref().map(display),
+            finding_source = %origin.source,
+            finding_id = origin.id.as_ref().map(display),
+            finding_type = origin.kind.as_ref().map(display),
+            outcome = "failed",
+            duration_ms = millis(duration),
+            "{self}"
+        );
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// The command that makes a key active again.
+pub fn undo(user: &UserName, key: &AccessKeyId) -> Value {
+    json!({"UpdateAccessKey": {"UserName": user, "AccessKeyId": key, "Status": "Active"}})
+}
+
+/// A key and its siblings as IAM listed them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyState {
+    /// `Active` or `Inactive`; absent when the key is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// When it was created, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<DateTime<Utc>>,
+    /// The user's other keys, which were not touched.
+    pub sibling_keys: Vec<SiblingKey>,
+}
+
+/// Another key of the same user.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiblingKey {
+    /// Its access key ID.
+    pub access_key_id: String,
+    /// `Active` or `Inactive`.
+    pub status: String,
+    /// Whole days since it was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<i64>,
+}

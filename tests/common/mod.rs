@@ -1,0 +1,243 @@
+//! What the tests and the demo run against: a mock of AWS, and the function under AWS's runtime interface emulator.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
+use serde_json::Value;
+
+/// moto, over real HTTP. It ends with the process that started it, however that ends, because its standard input
+/// is closed then.
+pub struct Moto {
+    pub url: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Moto {
+    pub fn start() -> Self {
+        let mut child = Command::new(tool("venv/bin/python"))
+            .arg(root().join("tools/mock_aws.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("moto starts");
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut url).expect("moto prints its address");
+        let stdin = child.stdin.take();
+        Self { url: url.trim().to_owned(), child, stdin }
+    }
+
+    /// One for all the tests of a binary: they keep apart by account.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Moto> = LazyLock::new(Moto::start);
+        &SHARED
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// An account of the mock, with credentials in it for the test and for the function.
+pub struct Account {
+    pub id: String,
+    pub iam: aws_sdk_iam::Client,
+    environment: Vec<(String, String)>,
+}
+
+impl Account {
+    pub async fn new(moto: &Moto, id: &str) -> Self {
+        let sts = aws_sdk_sts::Client::from_conf(
+            aws_sdk_sts::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .endpoint_url(&moto.url)
+                .region(Region::new("us-east-1"))
+                .credentials_provider(Credentials::for_tests())
+                .build(),
+        );
+        // The mock takes the account of a role's session from the role's ARN.
+        let role = format!("arn:aws:iam::{id}:role/key-remediator");
+        let session = sts.assume_role().role_arn(role).role_session_name("test").send().await.expect("moto assumes");
+        let session = session.credentials().expect("credentials");
+        let (key, secret, token) = (session.access_key_id(), session.secret_access_key(), session.session_token());
+        let iam = aws_sdk_iam::Client::from_conf(
+            aws_sdk_iam::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .endpoint_url(&moto.url)
+                .region(Region::new("us-east-1"))
+                .credentials_provider(Credentials::new(key, secret, Some(token.to_owned()), None, "moto"))
+                .build(),
+        );
+        let environment = [
+            ("AWS_ENDPOINT_URL", moto.url.as_str()),
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_SESSION_TOKEN", token),
+            ("ACCOUNT_ID", id),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Self { id: id.to_owned(), iam, environment }
+    }
+
+    /// Makes a user and a number of active keys.
+    pub async fn user<const KEYS: usize>(&self, name: &str) -> [String; KEYS] {
+        self.iam.create_user().user_name(name).send().await.expect("moto creates a user");
+        let mut keys = Vec::new();
+        for _ in 0..KEYS {
+            let key = self.iam.create_access_key().user_name(name).send().await.expect("moto creates a key");
+            keys.push(key.access_key().expect("a key").access_key_id().to_owned());
+        }
+        keys.try_into().expect("as many as were asked for")
+    }
+
+    pub async fn set_status(&self, user: &str, key: &str, status: &str) {
+        let request = self.iam.update_access_key().user_name(user).access_key_id(key).status(status.into());
+        request.send().await.expect("moto updates a key");
+    }
+
+    /// The status of every key of a user, from IAM.
+    pub async fn keys(&self, user: &str) -> BTreeMap<String, String> {
+        let listed = self.iam.list_access_keys().user_name(user).send().await.expect("moto lists keys");
+        let key = |key: &aws_sdk_iam::types::AccessKeyMetadata| {
+            (key.access_key_id().expect("id").to_owned(), key.status().expect("status").to_string())
+        };
+        listed.access_key_metadata().iter().map(key).collect()
+    }
+
+    /// The function in this account, with more variables.
+    pub fn function(&self, variables: &[(&str, &str)]) -> Function {
+        let own = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Function::start(own.chain(variables.iter().copied()))
+    }
+}
+
+/// The function's binary under AWS's runtime interface emulator, which runs it as Lambda does.
+pub struct Function {
+    child: Child,
+    url: String,
+    output: Option<JoinHandle<String>>,
+}
+
+impl Function {
+    pub fn start<'e>(variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
+        let binary = std::env::var("FUNCTION_BINARY").unwrap_or_else(|_| built_binary().display().to_string());
+        let [invoke, runtime] = free_addresses();
+        let mut child = Command::new(tool("aws-lambda-rie"))
+            .args(["--runtime-interface-emulator-address", &invoke, "--runtime-api-address", &runtime, &binary])
+            .env_clear()
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "60")
+            .envs(variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the emulator starts");
+        let mut stdout = child.stdout.take().expect("piped");
+        let output = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stdout.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        wait_until("the emulator listens", || TcpStream::connect(&invoke).is_ok());
+        let url = format!("http://{invoke}/2015-03-31/functions/function/invocations");
+        Self { child, url, output: Some(output) }
+    }
+
+    /// Sends one event and gives the answer, which is an object with `errorType` when the invocation failed.
+    pub fn invoke(&self, event: &Value) -> Value {
+        let body = serde_json::to_vec(event).expect("JSON");
+        let response = ureq::post(&self.url).send(body).expect("the emulator answers");
+        serde_json::from_str(&response.into_body().read_to_string().expect("text")).expect("JSON")
+    }
+
+    /// Ends the sandbox as Lambda does and gives what the function printed.
+    pub fn stop(mut self) -> String {
+        self.end();
+        self.output.take().expect("stopped once").join().expect("output")
+    }
+
+    fn end(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        if self.output.is_some() {
+            self.end();
+        }
+    }
+}
+
+/// An event of `events/`.
+pub fn event(name: &str) -> Value {
+    let path = root().join("events").join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The same event with other identifiers in it, wherever they stand.
+pub fn replaced(event: &Value, replacements: &[(&str, &str)]) -> Value {
+    let mut text = event.to_string();
+    for (from, to) in replacements {
+        text = text.replace(from, to);
+    }
+    serde_json::from_str(&text).expect("JSON")
+}
+
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn built_binary() -> PathBuf {
+    // Tests and examples lie one folder below the binaries of their profile.
+    let own = std::env::current_exe().expect("a path");
+    own.ancestors().nth(2).expect("a target folder").join(env!("CARGO_PKG_NAME"))
+}
+
+/// Addresses that were free a moment ago. They are held until all are known, and never given out twice.
+fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
+    static GIVEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut given = GIVEN.lock().expect("no test panics here");
+    let mut held = Vec::new();
+    while held.len() < COUNT {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        if !given.contains(&address) {
+            given.push(address.clone());
+            held.push((listener, address));
+        }
+    }
+    held.into_iter().map(|(_, address)| address).collect::<Vec<_>>().try_into().expect("as many as were asked for")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn tool(name: &str) -> PathBuf {
+    let path = root().join(".tools").join(name);
+    assert!(path.exists(), "{} is missing: run `make tools`", path.display());
+    path
+}

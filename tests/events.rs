@@ -1,0 +1,145 @@
+//! Every file in `events/` through the whole function, and what IAM says afterwards.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Account, Moto, event, replaced};
+use serde_json::{Value, json};
+
+/// What a sample is there to show.
+struct Sample {
+    event: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    /// The status of Bob's first key and of Carol's first key afterwards. The second keys stay active.
+    bob: Key,
+    carol: Key,
+    outcomes: &'static [&'static str],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Key {
+    Active,
+    Inactive,
+    Gone,
+}
+use Key::{Active, Gone, Inactive};
+
+const fn sample(event: &'static str, bob: Key, outcomes: &'static [&'static str]) -> Sample {
+    Sample { event, variables: &[], bob, carol: Active, outcomes }
+}
+
+const SAMPLES: &[Sample] = &[
+    sample("array-of-events", Inactive, &["contained"]),
+    sample("command-deactivate", Inactive, &["contained"]),
+    sample("command-deactivate-without-user", Inactive, &["contained"]),
+    sample("command-delete", Gone, &["contained"]),
+    sample("command-restore", Active, &["restored"]),
+    Sample {
+        variables: &[("CUSTOM_SOURCES", "com.example.leak-scanner")],
+        ..sample("custom-source", Inactive, &["contained"])
+    },
+    sample("guardduty-anomaly", Active, &["ignored"]),
+    sample("guardduty-archived", Active, &["ignored"]),
+    Sample {
+        carol: Inactive,
+        ..sample("guardduty-attack-sequence", Inactive, &["contained", "needs_attention", "contained"])
+    },
+    sample("guardduty-console-session-without-key", Active, &["needs_attention"]),
+    sample("guardduty-ec2-instance", Active, &["ignored"]),
+    sample("guardduty-iam-user", Inactive, &["contained"]),
+    sample("guardduty-low-severity", Active, &["ignored"]),
+    sample("guardduty-member-account", Active, &["needs_attention"]),
+    sample("guardduty-policy", Active, &["ignored"]),
+    sample("guardduty-role-session", Active, &["needs_attention"]),
+    sample("guardduty-root-key", Active, &["needs_attention"]),
+    sample("guardduty-s3-bucket", Inactive, &["contained"]),
+    sample("guardduty-sample", Active, &["ignored"]),
+    sample("health-credentials-exposed", Inactive, &["contained"]),
+    sample("health-iam-quarantine", Active, &["needs_attention"]),
+    sample("health-short-form", Inactive, &["contained"]),
+    sample("health-two-entities", Inactive, &["contained", "ignored"]),
+    sample("health-unrelated", Active, &["ignored"]),
+    sample("unrelated-schedule", Active, &["ignored"]),
+];
+
+#[test]
+fn every_sample_is_tested() {
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).expect("events/");
+    let mut files: Vec<_> = files.map(|file| file.expect("a file").file_name().into_string().expect("UTF-8")).collect();
+    files.sort();
+    let mut tested: Vec<_> = SAMPLES.iter().map(|sample| format!("{}.json", sample.event)).collect();
+    tested.sort();
+    assert_eq!(files, tested);
+}
+
+#[tokio::test]
+async fn every_sample_leaves_iam_as_expected_however_often_it_comes() {
+    for (index, sample) in SAMPLES.iter().enumerate() {
+        let account = Account::new(Moto::shared(), &format!("5000000000{index:02}")).await;
+        let [bob, bobs_other] = account.user("Bob").await;
+        let [carol, carols_other] = account.user("Carol").await;
+        if sample.event == "command-restore" {
+            account.set_status("Bob", &bob, "Inactive").await;
+        }
+        let event = replaced(
+            &event(sample.event),
+            &[("AKIAIOSFODNN7EXAMPLE", &bob), ("AKIAI44QH8DHBEXAMPLE", &carol), ("123456789012", &account.id)],
+        );
+        let function = account.function(sample.variables);
+
+        let answer = function.invoke(&event);
+        assert_eq!(outcomes(&answer), sample.outcomes, "{}: {answer:#}", sample.event);
+        for time in ["once", "twice"] {
+            let expected = |key: &str, status: Key, other: &str| -> BTreeMap<String, String> {
+                let all = [(key, status), (other, Active)];
+                let there = all.into_iter().filter(|(_, status)| *status != Gone);
+                there.map(|(key, status)| (key.to_owned(), format!("{status:?}"))).collect()
+            };
+            assert_eq!(
+                account.keys("Bob").await,
+                expected(&bob, sample.bob, &bobs_other),
+                "Bob's keys after {} came {time}",
+                sample.event
+            );
+            assert_eq!(
+                account.keys("Carol").await,
+                expected(&carol, sample.carol, &carols_other),
+                "Carol's keys after {} came {time}",
+                sample.event
+            );
+            let again = function.invoke(&event);
+            assert_eq!(again["errorType"], Value::Null, "{} again: {again:#}", sample.event);
+        }
+    }
+}
+
+fn outcomes(answer: &Value) -> Vec<&str> {
+    let results = answer["results"].as_array().map_or(&[][..], Vec::as_slice);
+    results.iter().map(|result| result["outcome"].as_str().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn the_answer_tells_what_was_done_and_how_to_undo_it() {
+    let account = Account::new(Moto::shared(), "510000000001").await;
+    let [key, sibling] = account.user("Bob").await;
+    let function = account.function(&[]);
+    let finding =
+        replaced(&event("guardduty-iam-user"), &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &account.id)]);
+
+    let answer = function.invoke(&finding);
+    let result = &answer["results"][0];
+    assert_eq!(result["accessKeyId"], key);
+    assert_eq!(result["accountId"], account.id);
+    assert_eq!(result["userName"], "Bob");
+    assert_eq!(result["confirmed"], true);
+    assert_eq!(result["status"], "Inactive");
+    assert_eq!(result["siblingKeys"], json!([{"accessKeyId": sibling, "status": "Active", "ageDays": 0}]));
+    assert_eq!(result["finding"]["source"], "aws.guardduty");
+    assert_eq!(result["finding"]["severity"], 8.0);
+    assert_eq!(answer.get("batchItemFailures"), None);
+
+    let undone = function.invoke(&result["undo"]);
+    assert_eq!(outcomes(&undone), ["restored"]);
+    assert_eq!(account.keys("Bob").await[&key], "Active");
+}
