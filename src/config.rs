@@ -196,3 +196,104 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn nothing_set_gives_the_documented_defaults() {
+        let config = config(&[]).expect("valid");
+        assert_eq!(config.action, Action::Deactivate);
+        assert!(!config.dry_run);
+        assert_eq!(config.min_severity, Severity::new(4.0).expect("valid"));
+        assert_eq!(config.anomaly_min_severity, Severity::new(7.0).expect("valid"));
+        assert!(config.finding_types.select("UnauthorizedAccess:IAMUser/TorIPCaller"));
+        assert!(!config.finding_types.select("Policy:S3/BucketPublicAccessGranted"));
+        assert!(!config.exempt.protects("Bob"));
+        assert!(config.accounts.is_empty() && config.custom_sources.is_empty() && config.account_id.is_none());
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_not_set() {
+        let names = [
+            "ACTION",
+            "CONTAINMENT",
+            "DRY_RUN",
+            "MIN_SEVERITY",
+            "ANOMALY_MIN_SEVERITY",
+            "FINDING_TYPES",
+            "EXEMPT",
+            "ACCOUNTS",
+            "MEMBER_ROLE",
+            "ROOT_KEYS",
+            "CUSTOM_SOURCES",
+            "VERIFY_AFTER",
+            "DELETE_AFTER_DAYS",
+            "TOPIC_ARN",
+            "ACCOUNT_ID",
+        ];
+        assert!(config(&names.map(|name| (name, " "))).is_ok());
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_by_name() {
+        let mistakes = [
+            ("ACTION", "Delete"),
+            ("CONTAINMENT", "sessions"),
+            ("DRY_RUN", "yes"),
+            ("MIN_SEVERITY", "11"),
+            ("ANOMALY_MIN_SEVERITY", "NaN"),
+            ("FINDING_TYPES", "*,[a"),
+            ("EXEMPT", "a,,b"),
+            ("ACCOUNTS", "111122223333,1234"),
+            ("MEMBER_ROLE", "key-remediator-member"),
+            ("ROOT_KEYS", "delete"),
+            ("CUSTOM_SOURCES", ","),
+            ("VERIFY_AFTER", "10"),
+            ("DELETE_AFTER_DAYS", "7"),
+            ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:security"),
+            ("ACCOUNT_ID", "12345678901x"),
+        ];
+        let error = config(&mistakes).expect_err("invalid").to_string();
+        for (name, _) in mistakes {
+            assert!(error.contains(name), "no {name} in {error}");
+        }
+    }
+
+    #[test]
+    fn the_last_glob_that_matches_a_type_decides() {
+        for (globs, kind, selected) in [
+            ("*,!Policy:*", "Policy:IAMUser/RootCredentialUsage", false),
+            ("*,!Policy:*,Policy:IAMUser/*", "Policy:IAMUser/RootCredentialUsage", true),
+            ("!Policy:*,*", "Policy:IAMUser/RootCredentialUsage", true),
+            ("UnauthorizedAccess:*", "Recon:IAMUser/TorIPCaller", false),
+            ("*/TorIPCaller", "Recon:IAMUser/TorIPCaller", true),
+            ("!Recon:*", "UnauthorizedAccess:IAMUser/TorIPCaller", false),
+        ] {
+            let config = config(&[("FINDING_TYPES", globs)]).expect("valid");
+            assert_eq!(config.finding_types.select(kind), selected, "{globs} on {kind}");
+        }
+    }
+
+    #[test]
+    fn exempt_protects_names_in_any_case_and_keys() {
+        let config = config(&[("EXEMPT", "break-glass-*, Deploy ,AKIAIOSFODNN7EXAMPLE")]).expect("valid");
+        for (name, protected) in [
+            ("break-glass-1", true),
+            ("BREAK-GLASS-2", true),
+            ("deploy", true),
+            ("deploy2", false),
+            ("AKIAIOSFODNN7EXAMPLE", true),
+            ("AKIAI44QH8DHBEXAMPLE", false),
+        ] {
+            assert_eq!(config.exempt.protects(name), protected, "{name}");
+        }
+    }
+}

@@ -227,3 +227,116 @@ fn by_hand(key: &AccessKeyId, user: Option<&UserName>) -> String {
     let user = user.map_or("USER", UserName::as_str);
     format!("run: aws iam update-access-key --user-name {user} --access-key-id {key} --status Inactive")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Claim, ForeignText, Inactive, Origin, Severity};
+
+    const OWN: &str = "123456789012";
+    const OTHER: &str = "111122223333";
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let lookup =
+            |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        Config::from_lookup(lookup).expect("valid")
+    }
+
+    fn finding(basis: Basis) -> Finding {
+        let account = AccountId::new(OWN);
+        let claim = Claim { key: Some("AKIAIOSFODNN7EXAMPLE"), user: Some("Bob"), user_type: Some("IAMUser") };
+        Finding {
+            origin: Origin { source: ForeignText::new("com.example"), id: None, kind: None, severity: None },
+            credential: claim.credential(account.as_ref()),
+            account,
+            basis,
+            inactive: None,
+        }
+    }
+
+    fn detection(kind: &str, severity: f64) -> Finding {
+        let severity = Severity::new(severity).expect("valid");
+        finding(Basis::Detection { severity, kind: kind.to_owned() })
+    }
+
+    /// The outcome of a finding that is left alone, or what would be done.
+    fn decided(finding: &Finding, variables: &[(&str, &str)]) -> String {
+        match decide(finding, &config(variables), &AccountId::new(OWN).expect("valid")) {
+            Decision::Act(plan) => format!("{:?} {} {}", plan.operation, plan.key, plan.account),
+            Decision::Leave(outcome, _) => outcome.to_string(),
+        }
+    }
+
+    const ACT: &str = "Deactivate AKIAIOSFODNN7EXAMPLE 123456789012";
+
+    #[test]
+    fn detections_pass_gates_of_type_and_severity() {
+        let tor = "UnauthorizedAccess:IAMUser/TorIPCaller";
+        let anomaly = "Persistence:IAMUser/AnomalousBehavior";
+        for (kind, severity, variables, expected) in [
+            (tor, 4.0, &[][..], ACT),
+            (tor, 3.9, &[], "ignored"),
+            (tor, 3.9, &[("MIN_SEVERITY", "2")], ACT),
+            (anomaly, 6.9, &[], "ignored"),
+            (anomaly, 7.0, &[], ACT),
+            (anomaly, 5.0, &[("ANOMALY_MIN_SEVERITY", "5")], ACT),
+            ("Impact:S3/AnomalousBehavior.Delete", 6.0, &[], "ignored"),
+            ("Policy:S3/BucketPublicAccessGranted", 8.0, &[], "ignored"),
+            ("Policy:S3/BucketPublicAccessGranted", 8.0, &[("FINDING_TYPES", "*")], ACT),
+            (tor, 9.0, &[("FINDING_TYPES", "AttackSequence:*")], "ignored"),
+        ] {
+            assert_eq!(decided(&detection(kind, severity), variables), expected, "{kind} {severity} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn reports_and_commands_pass_no_gate_of_severity_and_custom_sources_have_to_be_listed() {
+        for (basis, variables, expected) in [
+            (Basis::Report, &[("MIN_SEVERITY", "10"), ("FINDING_TYPES", "!*")][..], ACT),
+            (Basis::Command(Operation::Deactivate), &[("EXEMPT", "*")], ACT),
+            (Basis::Report, &[("EXEMPT", "*")], "exempt"),
+            (Basis::Notice, &[], "needs_attention"),
+            (Basis::Custom, &[], "ignored"),
+            (Basis::Custom, &[("CUSTOM_SOURCES", "com.example")], ACT),
+            (Basis::Custom, &[("CUSTOM_SOURCES", "com.example.other")], "ignored"),
+        ] {
+            assert_eq!(decided(&finding(basis.clone()), variables), expected, "{basis:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_force_is_ignored() {
+        for inactive in [Inactive::Sample, Inactive::Archived, Inactive::Resolved] {
+            let finding = Finding { inactive: Some(inactive), ..finding(Basis::Report) };
+            assert_eq!(decided(&finding, &[]), "ignored", "{inactive}");
+        }
+    }
+
+    #[test]
+    fn only_listed_accounts_and_only_the_functions_own_are_touched() {
+        for (account, variables, expected) in [
+            (Some(OWN), &[][..], ACT),
+            (None, &[], ACT),
+            (Some(OTHER), &[], "needs_attention"),
+            (Some(OTHER), &[("ACCOUNTS", OTHER)], "needs_attention"),
+            (Some(OWN), &[("ACCOUNTS", OTHER)], "needs_attention"),
+            (Some(OWN), &[("ACCOUNTS", "111122223333,123456789012")], ACT),
+        ] {
+            let finding = Finding { account: account.and_then(AccountId::new), ..finding(Basis::Report) };
+            assert_eq!(decided(&finding, variables), expected, "{account:?} {variables:?}");
+        }
+    }
+
+    #[test]
+    fn a_commands_operation_is_its_own_whatever_action_says() {
+        for (operation, expected) in
+            [(Operation::Deactivate, ACT), (Operation::Restore, "Restore AKIAIOSFODNN7EXAMPLE 123456789012")]
+        {
+            assert_eq!(decided(&finding(Basis::Command(operation)), &[("ACTION", "delete")]), expected);
+        }
+        assert_eq!(
+            decided(&finding(Basis::Report), &[("ACTION", "delete")]),
+            "Delete AKIAIOSFODNN7EXAMPLE 123456789012"
+        );
+    }
+}

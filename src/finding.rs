@@ -59,7 +59,7 @@ pub enum Basis {
     Report,
     /// AWS reports a compromise of which this event does not name what to contain. A person has to find it.
     Notice,
-    /// A detector of the user's own: acted on when CUSTOM_SOURCES lists its source.
+    /// A detector of the user's own: acted on when `CUSTOM_SOURCES` lists its source.
     Custom,
     /// A person's command: neither gates nor EXEMPT apply to it.
     Command(Operation),
@@ -422,3 +422,139 @@ macro_rules! display_as_text {
     )*};
 }
 display_as_text!(AccessKeyId, AccountId, UserName, Severity, ForeignText);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+    const SESSION: &str = "ASIAIOSFODNN7EXAMPLE";
+    const ACCOUNT: &str = "123456789012";
+
+    fn credential(key: Option<&str>, user_type: Option<&str>, user: Option<&str>) -> Credential {
+        Claim { key, user, user_type }.credential(AccountId::new(ACCOUNT).as_ref())
+    }
+
+    #[test]
+    fn only_a_long_term_key_that_can_be_a_users_is_acted_on_and_under_the_users_own_name() {
+        let key = |user: Option<&str>| Credential::UserKey {
+            id: AccessKeyId::new(KEY).expect("valid"),
+            user: user.and_then(UserName::new),
+        };
+        for (user_type, user, expected) in [
+            (Some("IAMUser"), Some("Bob"), key(Some("Bob"))),
+            (Some("IAMUser"), Some(" Bob "), key(Some("Bob"))),
+            (Some("IAMUser"), Some("arn:aws:iam::123456789012:user/team/Bob"), key(Some("Bob"))),
+            (Some("IAMUser"), Some("team/Bob"), key(Some("Bob"))),
+            (Some("IAMUser"), Some("root"), key(Some("root"))),
+            (Some("IAMUser"), Some("not a name"), key(None)),
+            (Some("IAMUser"), Some(""), key(None)),
+            (Some("IAMUser"), None, key(None)),
+            (None, Some("Bob"), key(Some("Bob"))),
+            (None, None, key(None)),
+            // The name may be anybody's.
+            (Some("AWSAccount"), Some("Bob"), key(None)),
+            (Some("ANewType"), Some("Bob"), key(None)),
+            (Some("Root"), Some("Root"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
+            (None, Some("root"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
+            (None, Some("<root_account>"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
+        ] {
+            assert_eq!(credential(Some(KEY), user_type, user), expected, "{user_type:?} {user:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_term_key_of_a_session_or_of_another_accounts_user_is_a_contradiction() {
+        for (user_type, user) in [
+            ("AssumedRole", "deploy"),
+            ("Role", "deploy"),
+            ("FederatedUser", "deploy"),
+            ("IAMUser", "arn:aws:iam::111122223333:user/Bob"),
+        ] {
+            let credential = credential(Some(KEY), Some(user_type), Some(user));
+            assert!(matches!(credential, Credential::Contradictory { .. }), "{user_type} {user}: {credential:?}");
+        }
+    }
+
+    #[test]
+    fn temporary_credentials_keep_their_holder() {
+        let bob = || Some(ForeignText::new("Bob"));
+        for (user_type, expected) in [
+            (Some("IAMUser"), Holder::User(UserName::new("Bob"))),
+            (Some("AssumedRole"), Holder::Role(bob())),
+            (Some("Root"), Holder::Root),
+            (Some("FederatedUser"), Holder::Other(bob())),
+        ] {
+            let credential = credential(Some(SESSION), user_type, Some("Bob"));
+            assert!(matches!(&credential, Credential::Session { holder, .. } if *holder == expected), "{credential:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_identifier_of_a_key_is_never_taken_for_one() {
+        for key in [
+            "",
+            " ",
+            "null",
+            "GeneratedFindingAccessKeyId",
+            "ACCESS_KEY_ID_HERE",
+            "AKIAXXXXXXXXXX",
+            "AKIAXXXXXXXXXXXXXXXX",
+            "AKIAIOSF************",
+            "AKIAIOSFODNN7EXAMPL\u{c9}",
+            "akiaiosfodnn7example",
+            "ABIAIOSFODNN7EXAMPLE",
+            "ACCAIOSFODNN7EXAMPLE",
+            "ASIA_PLACEHOLDER_KEY",
+            "AKIAIOSFODNN7EXAMPLE AKIAI44QH8DHBEXAMPLE",
+            "arn:aws:iam::123456789012:user/Bob",
+        ] {
+            let credential = credential(Some(key), Some("IAMUser"), Some("Bob"));
+            assert!(matches!(credential, Credential::Unidentified { .. }), "{key:?}: {credential:?}");
+        }
+        assert!(matches!(credential(None, None, None), Credential::Unidentified { given: None, .. }));
+    }
+
+    #[test]
+    fn white_space_round_an_identifier_does_not_keep_a_key_alive() {
+        assert_eq!(
+            credential(Some("\t AKIAIOSFODNN7EXAMPLE \n"), None, None).key().map(AccessKeyId::as_str),
+            Some(KEY)
+        );
+    }
+
+    #[test]
+    fn patterns_are_those_of_iam() {
+        for (text, valid) in [("a".repeat(15), false), ("a_1Z".repeat(4), true), ("a".repeat(129), false)] {
+            assert_eq!(AccessKeyId::new(&text).is_some(), valid, "{text}");
+        }
+        for (text, valid) in
+            [("Bob", true), ("a+b=c,d.e@f-g_h", true), ("", false), ("a b", false), ("a/b", false), ("é", false)]
+        {
+            assert_eq!(UserName::new(text).is_some(), valid, "{text}");
+        }
+        for (text, valid) in
+            [("012345678901", true), ("12345678901", false), ("1234567890123", false), ("12345678901x", false)]
+        {
+            assert_eq!(AccountId::new(text).is_some(), valid, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_well_formed_account_counts() {
+        let first = AccountId::first_of([None, Some(KEY), Some("1234567890"), Some(ACCOUNT), Some("111122223333")]);
+        assert_eq!(first.as_ref().map(AccountId::as_str), Some(ACCOUNT));
+    }
+
+    #[test]
+    fn foreign_text_is_escaped_and_cut() {
+        for (text, safe) in [
+            ("plain 'quoted' \"text\" C:\\x é", "plain 'quoted' \"text\" C:\\x é"),
+            ("a\nb\u{1b}[2J", "a\\nb\\u{1b}[2J"),
+            ("\u{202e}\u{200b}\u{9b}\0", "\\u{202e}\\u{200b}\\u{9b}\\0"),
+        ] {
+            assert_eq!(ForeignText::new(text).as_str(), safe);
+        }
+        assert_eq!(ForeignText::new(&"é".repeat(300)).as_str(), format!("{}…", "é".repeat(256)));
+    }
+}

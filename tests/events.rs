@@ -143,3 +143,31 @@ async fn the_answer_tells_what_was_done_and_how_to_undo_it() {
     assert_eq!(outcomes(&undone), ["restored"]);
     assert_eq!(account.keys("Bob").await[&key], "Active");
 }
+
+#[tokio::test]
+async fn a_user_of_the_same_name_in_another_account_is_not_touched() {
+    let own = Account::new(Moto::shared(), "510000000002").await;
+    let other = Account::new(Moto::shared(), "510000000003").await;
+    let [own_key] = own.user("Bob").await;
+    let [other_key] = other.user("Bob").await;
+    let function = own.function(&[]);
+    // Named with its own account, and wrongly with the function's.
+    for (account, outcome) in [(&other.id, "needs_attention"), (&own.id, "not_found")] {
+        let finding = event("guardduty-iam-user");
+        let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &other_key), ("123456789012", account)]);
+        assert_eq!(outcomes(&function.invoke(&finding)), [outcome]);
+        assert_eq!(own.keys("Bob").await[&own_key], "Active");
+        assert_eq!(other.keys("Bob").await[&other_key], "Active");
+    }
+}
+
+#[tokio::test]
+async fn without_account_id_sts_tells_the_account() {
+    let account = Account::new(Moto::shared(), "510000000004").await;
+    let [key] = account.user("Bob").await;
+    let function = account.function(&[("ACCOUNT_ID", "")]);
+    let finding = event("guardduty-iam-user");
+    let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &account.id)]);
+    assert_eq!(outcomes(&function.invoke(&finding)), ["contained"]);
+    assert_eq!(account.keys("Bob").await[&key], "Inactive");
+}

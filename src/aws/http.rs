@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_iam::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -26,14 +27,17 @@ pub struct CaBundleError {
 /// When `AWS_CA_BUNDLE` is set to a file without certificates.
 pub async fn sdk_config() -> Result<SdkConfig, CaBundleError> {
     let trust = trust_store(std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()))?;
-    let tls = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is all that a context needs");
-    let client = Builder::new().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls).build_https();
     Ok(aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(client)
+        .http_client(https_client(trust))
         .timeout_config(time_limits())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .load()
         .await)
+}
+
+fn https_client(trust: TrustStore) -> SharedHttpClient {
+    let tls = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is all that a context needs");
+    Builder::new().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls).build_https()
 }
 
 /// A hung connection is given up and tried again: without a limit on the attempt the SDK waits for ever.

@@ -1,7 +1,7 @@
 //! JSON to findings: takes envelopes off, picks the reader of the source, and loses nothing. What cannot be read is
 //! an error that names the field, beside whatever else the input holds.
 //!
-//! A new source is one new file with a `read` function and one line in [`findings`].
+//! A new source is one new file with a `read` function and one line in `findings`.
 
 mod command;
 mod custom;

