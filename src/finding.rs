@@ -83,8 +83,12 @@ pub enum Inactive {
     Sample,
     /// Archived by a person or by a rule.
     Archived,
+    /// Suppressed by a person or by a rule.
+    Suppressed,
     /// The source says that it is over.
     Resolved,
+    /// Reported by a product that is not acted on.
+    OtherProduct,
 }
 
 impl fmt::Display for Inactive {
@@ -92,7 +96,9 @@ impl fmt::Display for Inactive {
         f.write_str(match self {
             Self::Sample => "a sample",
             Self::Archived => "archived",
+            Self::Suppressed => "suppressed",
             Self::Resolved => "resolved",
+            Self::OtherProduct => "of a product that is not acted on",
         })
     }
 }
@@ -310,6 +316,18 @@ impl AccessKeyId {
         self.0.starts_with("ASIA")
     }
 
+    /// The account that issued it, as far as the identifier tells. AWS does not document this, so it is a hint for a
+    /// person and nothing is decided by it. Identifiers from before about 2019, whose fifth letter comes before Q,
+    /// carry no account.
+    pub fn issuer(&self) -> Option<AccountId> {
+        let tail = data_encoding::BASE32.decode(self.0.get(4..20)?.as_bytes()).ok()?;
+        let [first, middle @ .., last] = *tail.first_chunk::<6>()?;
+        let digits = [0, 0, first & 0x7f, middle[0], middle[1], middle[2], middle[3], last & 0x80];
+        (self.0.len() == 20 && first & 0x80 != 0)
+            .then(|| format!("{:012}", u64::from_be_bytes(digits) >> 7))
+            .and_then(|digits| AccountId::new(&digits))
+    }
+
     /// The identifier as IAM takes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -521,6 +539,21 @@ mod tests {
             credential(Some("\t AKIAIOSFODNN7EXAMPLE \n"), None, None).key().map(AccessKeyId::as_str),
             Some(KEY)
         );
+    }
+
+    #[test]
+    fn newer_identifiers_tell_who_issued_them() {
+        for (id, issuer) in [
+            ("AKIARZPUZDIKFQT4AYCN", Some("123456789012")),
+            ("AKIATHPL2AOHB5TUJ4JH", Some("222222222222")),
+            ("ASIARZPUZDIKFQT4AYCN", Some("123456789012")),
+            ("AKIAIOSFODNN7EXAMPLE", None),
+            ("AKIAQ0000000000000000", None),
+            ("AKIA1111111111111111", None),
+        ] {
+            let id = AccessKeyId::new(id).expect("valid");
+            assert_eq!(id.issuer().as_ref().map(AccountId::as_str), issuer, "{id}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::containment::user_key::{self, Applied, Finished};
 use crate::containment::{Cause, Step, StepError};
 use crate::decision::{Decision, Plan, decide};
-use crate::event::{self, EventError};
+use crate::event::{self, EventError, Item};
 use crate::finding::{AccountId, Finding, Operation, UserName};
 use crate::report::{Answer, Outcome, Report, undo};
 
@@ -63,10 +64,8 @@ pub struct Failure {
 
 impl Failure {
     fn sentences(&self) -> Vec<String> {
-        let unreadable = self.unreadable.iter().map(|error| {
-            format!("could not read the event: {error}; nothing was done about it: correct the input and send it again")
-        });
-        self.failed.iter().map(ToString::to_string).chain(unreadable).collect()
+        let failed = self.failed.iter().map(ToString::to_string);
+        failed.chain(self.unreadable.iter().map(ToString::to_string)).collect()
     }
 
     /// A stable name for alarms and log filters.
@@ -81,10 +80,11 @@ impl Failure {
     }
 }
 
-/// The runtime logs a handler's error with `Debug`.
+/// The runtime logs a handler's error with `Debug`, after each failure has had a line of its own.
 impl std::fmt::Debug for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
+        let (failed, unreadable) = (self.failed.len(), self.unreadable.len());
+        write!(f, "the invocation failed: {failed} steps failed and {unreadable} parts of the input could not be read")
     }
 }
 
@@ -100,32 +100,74 @@ impl From<Failure> for Diagnostic {
 /// When a part of the input could not be read or a step failed, after everything else has been done.
 pub async fn handle(app: &App, invocation: LambdaEvent<Value>) -> Result<Answer, Failure> {
     let clock = Clock::start(&invocation.context);
-    let mut failure = Failure::default();
-    let mut findings = Vec::new();
-    for item in event::read(invocation.payload) {
-        match item.content {
-            Ok(finding) => findings.push(finding),
-            Err(error) => failure.unreadable.push(error),
-        }
-    }
-    let cases = cases(&findings, app);
+    let items = event::read(invocation.payload);
+    let mut failures = Failures::of(&items);
+    let cases = cases(&items, app);
     let applied = concurrently(&cases, |case| apply(case, app, &clock)).await;
     let finished = concurrently(&applied, |applied| finish(applied, app, &clock)).await;
 
-    let mut answer = Answer { results: Vec::new() };
+    let mut results = Vec::new();
     for (case, ended) in cases.iter().zip(finished) {
         match ended.result {
             Ok(report) => {
                 report.log(ended.duration);
-                answer.results.push(report);
+                results.push(report);
             }
             Err(error) => {
                 error.log(&case.finding.origin, ended.duration);
-                failure.failed.push(error);
+                failures.step(error, &case.messages);
             }
         }
     }
-    if failure.failed.is_empty() && failure.unreadable.is_empty() { Ok(answer) } else { Err(failure) }
+    let batch_item_failures = failures.end()?;
+    Ok(Answer { results, batch_item_failures })
+}
+
+/// What failed, sorted by who tries it again: SQS the messages that are handed back, the caller everything else.
+struct Failures {
+    messages: Option<Vec<BatchItemFailure>>,
+    failure: Failure,
+}
+
+impl Failures {
+    /// Those of an input of which some items could not be read.
+    fn of(items: &[Item]) -> Self {
+        let from_sqs = items.iter().any(|item| item.message.is_some());
+        let mut failures = Self { messages: from_sqs.then(Vec::new), failure: Failure::default() };
+        for item in items {
+            if let Err(error) = &item.content {
+                tracing::error!(outcome = "failed", sqs_message_id = item.message, "{error}");
+                if failures.hand_back(&[item.message.as_deref()]) {
+                    failures.failure.unreadable.push(error.clone());
+                }
+            }
+        }
+        failures
+    }
+
+    fn step(&mut self, error: StepError, messages: &[Option<&str>]) {
+        if self.hand_back(messages) {
+            self.failure.failed.push(error);
+        }
+    }
+
+    /// Hands messages back. Whether something failed that came in no message, so that the invocation has to fail.
+    fn hand_back(&mut self, messages: &[Option<&str>]) -> bool {
+        let failed = self.messages.get_or_insert_default();
+        for message in messages.iter().flatten() {
+            if !failed.iter().any(|known| known.item_identifier == *message) {
+                let mut item = BatchItemFailure::default();
+                item.item_identifier = (*message).to_owned();
+                failed.push(item);
+            }
+        }
+        messages.iter().any(Option::is_none)
+    }
+
+    fn end(self) -> Result<Option<Vec<BatchItemFailure>>, Failure> {
+        let Self { messages, failure } = self;
+        if failure.failed.is_empty() && failure.unreadable.is_empty() { Ok(messages) } else { Err(failure) }
+    }
 }
 
 /// The time that an invocation has.
@@ -150,6 +192,8 @@ impl Clock {
 struct Case<'f> {
     finding: &'f Finding,
     decision: Decision<'f>,
+    /// The SQS messages that name it; `None` for a mention outside of one.
+    messages: Vec<Option<&'f str>>,
 }
 
 impl Case<'_> {
@@ -167,16 +211,24 @@ impl Case<'_> {
         let key = self.finding.credential.key();
         key.is_some() && key == other.finding.credential.key() && account(self) == account(other)
     }
+
+    fn merge(&mut self, mut other: Self) {
+        if other.weight() > self.weight() {
+            std::mem::swap(self, &mut other);
+        }
+        self.messages.append(&mut other.messages);
+    }
 }
 
 /// One case for each distinct credential, in the order of the event.
-fn cases<'f>(findings: &'f [Finding], app: &'f App) -> Vec<Case<'f>> {
+fn cases<'f>(items: &'f [Item], app: &'f App) -> Vec<Case<'f>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
-    for finding in findings {
-        let case = Case { finding, decision: decide(finding, &app.config, &app.account) };
+    for item in items {
+        let Ok(finding) = &item.content else { continue };
+        let decision = decide(finding, &app.config, &app.account);
+        let case = Case { finding, decision, messages: vec![item.message.as_deref()] };
         match cases.iter_mut().find(|known| known.is_about_the_key_of(&case, &app.account)) {
-            Some(known) if case.weight() > known.weight() => *known = case,
-            Some(_) => {}
+            Some(known) => known.merge(case),
             None => cases.push(case),
         }
     }

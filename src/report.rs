@@ -1,7 +1,9 @@
 //! Outcomes to the answer: what the caller and the person on call read.
 
+use std::fmt::Write;
 use std::time::Duration;
 
+use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,9 +46,13 @@ impl std::fmt::Display for Outcome {
 
 /// The answer of an invocation.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// One for each distinct credential, in the order of the event.
     pub results: Vec<Report>,
+    /// The messages that SQS delivers again; present when the event came from SQS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_item_failures: Option<Vec<BatchItemFailure>>,
 }
 
 /// What happened to one credential. Fields that are not known are left out.
@@ -80,10 +86,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report of nothing but an outcome.
-    pub fn new(finding: &Finding, outcome: Outcome, reason: String) -> Self {
+    /// A report of nothing but an outcome. Where the key is not, or may be elsewhere than the event says, the account
+    /// that its identifier carries is a hint for the person who looks for it.
+    pub fn new(finding: &Finding, outcome: Outcome, mut reason: String) -> Self {
+        let key = finding.credential.key();
+        if let Some(issuer) = key.and_then(AccessKeyId::issuer)
+            && outcome != Outcome::Ignored
+            && (outcome == Outcome::NotFound || finding.account.as_ref() != Some(&issuer))
+        {
+            let _ = write!(reason, " (by its identifier the key was issued in account {issuer})");
+        }
         Self {
-            access_key_id: finding.credential.key().cloned(),
+            access_key_id: key.cloned(),
             account_id: finding.account.clone(),
             user_name: finding.credential.user().cloned(),
             outcome,

@@ -458,3 +458,34 @@ async fn the_end_of_the_sandbox_is_not_an_error() {
     let log = function.stop();
     assert!(log.contains("contained") && !log.contains("ERROR"), "{log}");
 }
+
+#[tokio::test]
+async fn every_message_that_names_a_key_whose_step_failed_is_handed_back_and_no_other() {
+    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", SIBLING);
+    let iam = iam.first("UpdateAccessKey", [denied("iam:UpdateAccessKey on resource: user Bob")]);
+    let message =
+        |id: &str, event: &Value| json!({"messageId": id, "eventSource": "aws:sqs", "body": event.to_string()});
+    let (bob, carol) = (finding_for("Bob"), replaced(&finding_for("Carol"), &[(KEY, SIBLING)]));
+    let batch = json!({"Records": [
+        message("1", &bob), message("2", &carol), message("3", &json!([carol, bob])), message("4", &event("unrelated-schedule")),
+    ]});
+    let answer = iam.function(&[]).invoke(&batch);
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]));
+    assert_eq!(iam.status(SIBLING).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test]
+async fn records_of_another_source_fail_the_invocation() {
+    let s3 = json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {}}]});
+    let answer = bobs_iam().await.function(&[]).invoke(&s3);
+    assert_failed(&answer, "InvalidInput", &["Records[0]"]);
+}
+
+#[tokio::test]
+async fn a_command_inside_an_envelope_is_not_obeyed() {
+    let iam = bobs_iam().await;
+    let message = json!({"messageId": "1", "eventSource": "aws:sqs", "body": event("command-restore").to_string()});
+    let answer = iam.function(&[]).invoke(&json!({"Records": [message]}));
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
+    assert_eq!(iam.call_lines(), [""; 0]);
+}

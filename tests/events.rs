@@ -31,6 +31,9 @@ const fn sample(event: &'static str, bob: Key, outcomes: &'static [&'static str]
 
 const SAMPLES: &[Sample] = &[
     sample("array-of-events", Inactive, &["contained"]),
+    sample("cloudtrail-create-access-key", Active, &["ignored"]),
+    sample("cloudtrail-quarantine-attached", Active, &["needs_attention"]),
+    sample("cloudtrail-quarantine-inline", Active, &["needs_attention"]),
     sample("command-deactivate", Inactive, &["contained"]),
     sample("command-deactivate-without-user", Inactive, &["contained"]),
     sample("command-delete", Gone, &["contained"]),
@@ -51,6 +54,7 @@ const SAMPLES: &[Sample] = &[
     sample("guardduty-low-severity", Active, &["ignored"]),
     sample("guardduty-member-account", Active, &["needs_attention"]),
     sample("guardduty-policy", Active, &["ignored"]),
+    sample("guardduty-replayed", Inactive, &["contained"]),
     sample("guardduty-role-session", Active, &["needs_attention"]),
     sample("guardduty-root-key", Active, &["needs_attention"]),
     sample("guardduty-s3-bucket", Inactive, &["contained"]),
@@ -60,6 +64,26 @@ const SAMPLES: &[Sample] = &[
     sample("health-short-form", Inactive, &["contained"]),
     sample("health-two-entities", Inactive, &["contained", "ignored"]),
     sample("health-unrelated", Active, &["ignored"]),
+    sample("pipes-sqs-guardduty", Inactive, &["contained"]),
+    Sample { carol: Inactive, ..sample("security-hub-custom-action", Inactive, &["contained", "contained"]) },
+    sample("security-hub-attack-sequence", Inactive, &["contained", "needs_attention"]),
+    sample("security-hub-imported", Inactive, &["contained"]),
+    sample("security-hub-insight", Active, &["ignored"]),
+    sample("security-hub-other-product", Active, &["ignored"]),
+    sample("security-hub-policy", Active, &["ignored"]),
+    sample("security-hub-suppressed", Active, &["ignored"]),
+    sample("security-hub-v2", Inactive, &["contained"]),
+    sample("security-hub-v2-disagreement", Active, &["needs_attention"]),
+    sample("security-hub-v2-resolved", Active, &["ignored"]),
+    sample("security-hub-v2-text-data", Inactive, &["contained"]),
+    sample("sns-guardduty", Inactive, &["contained"]),
+    sample("sqs-guardduty", Inactive, &["contained"]),
+    Sample {
+        carol: Inactive,
+        ..sample("sqs-mixed-batch", Inactive, &["contained", "ignored", "contained", "ignored", "needs_attention"])
+    },
+    sample("sqs-of-sns-guardduty", Inactive, &["contained"]),
+    sample("trusted-advisor-exposed-key", Inactive, &["contained"]),
     sample("unrelated-schedule", Active, &["ignored"]),
 ];
 
@@ -170,4 +194,25 @@ async fn without_account_id_sts_tells_the_account() {
     let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &account.id)]);
     assert_eq!(outcomes(&function.invoke(&finding)), ["contained"]);
     assert_eq!(account.keys("Bob").await[&key], "Inactive");
+}
+
+#[tokio::test]
+async fn of_a_mixed_batch_exactly_the_messages_that_cannot_be_read_are_handed_back() {
+    let account = Account::new(Moto::shared(), "510000000005").await;
+    let [bob] = account.user("Bob").await;
+    let [carol] = account.user("Carol").await;
+    let keys =
+        [("AKIAIOSFODNN7EXAMPLE", bob.as_str()), ("AKIAI44QH8DHBEXAMPLE", &carol), ("123456789012", &account.id)];
+    let answer = account.function(&[]).invoke(&replaced(&event("sqs-mixed-batch"), &keys));
+    assert_eq!(
+        answer["batchItemFailures"],
+        json!([
+            {"itemIdentifier": "00000000-0000-4000-8006-000000000002"},
+            {"itemIdentifier": "00000000-0000-4000-8006-000000000007"}
+        ])
+    );
+    assert_eq!(account.keys("Bob").await[&bob], "Inactive");
+    assert_eq!(account.keys("Carol").await[&carol], "Inactive");
+    let good = account.function(&[]).invoke(&replaced(&event("sqs-guardduty"), &keys));
+    assert_eq!(good["batchItemFailures"], json!([]));
 }

@@ -6,12 +6,12 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EventError, lenient, lenient_list, origin, parse, required};
-use crate::finding::{AccountId, Basis, Claim, Finding, ForeignText, Inactive, Origin, Severity};
+use super::detection::{Claimed, Detection};
+use super::{EventError, Read, is_true, lenient, lenient_list, lower_names, origin, parse};
+use crate::finding::{AccountId, Claim, Finding, ForeignText, Inactive, Origin, Severity};
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
 struct Detail {
     #[serde(rename = "type", deserialize_with = "lenient")]
     kind: Option<String>,
@@ -53,7 +53,7 @@ struct Service {
     #[serde(deserialize_with = "lenient")]
     additional_info: AdditionalInfo,
     #[serde(deserialize_with = "lenient")]
-    detection: Detection,
+    detection: Detected,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,7 +67,7 @@ struct AdditionalInfo {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Detection {
+struct Detected {
     #[serde(deserialize_with = "lenient")]
     sequence: Sequence,
 }
@@ -82,7 +82,7 @@ struct Sequence {
 /// An actor that is a process has no user.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Actor {
+pub(super) struct Actor {
     #[serde(deserialize_with = "lenient")]
     user: Option<User>,
 }
@@ -107,58 +107,52 @@ struct Account {
     uid: Option<String>,
 }
 
-/// # Errors
-/// When the finding is about a credential and lacks what the gates need.
-pub(super) fn read(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
+pub(super) fn read(event: &EventBridgeEvent) -> Read {
+    super::results(read_one(event))
+}
+
+fn read_one(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
     let detail: Detail = parse(camel_case(event.detail.clone()), "detail")?;
     let severity = detail.severity.and_then(Severity::new);
-    let origin = Origin {
-        id: detail.id.as_deref().map(ForeignText::new),
-        kind: detail.kind.as_deref().map(ForeignText::new),
-        severity,
-        ..origin(event)
-    };
     // In an organisation the envelope's account is that of the bus, so it comes last.
     let account =
         |own: Option<&str>| AccountId::first_of([own, detail.account_id.as_deref(), event.account.as_deref()]);
-    let mut claims: Vec<(Claim<'_>, Option<AccountId>)> = Vec::new();
-    if let Some(key) = &detail.resource.access_key_details {
-        let claim = Claim {
-            key: key.access_key_id.as_deref(),
-            user: key.user_name.as_deref(),
-            user_type: key.user_type.as_deref(),
-        };
-        claims.push((claim, account(None)));
-    }
-    for user in detail.service.detection.sequence.actors.iter().filter_map(|actor| actor.user.as_ref()) {
-        let claim =
-            Claim { key: user.credential_uid.as_deref(), user: user.name.as_deref(), user_type: user.kind.as_deref() };
-        claims.push((claim, account(user.account.uid.as_deref())));
-    }
-    if claims.is_empty() && detail.kind.as_deref().is_none_or(is_about_credentials) {
-        claims.push((Claim::default(), account(None)));
-    }
-    if claims.is_empty() {
-        return Ok(vec![Finding::without_credential(origin)]);
-    }
-    let kind = required(detail.kind, "detail.type")?;
-    let severity = required(severity, "detail.severity")?;
-    let basis = Basis::Detection { severity, kind };
-    Ok(claims
-        .into_iter()
-        .map(|(claim, account)| Finding {
-            origin: origin.clone(),
-            credential: claim.credential(account.as_ref()),
-            account,
-            basis: basis.clone(),
-            inactive: detail.service.inactive().or(claim.is_sample().then_some(Inactive::Sample)),
-        })
-        .collect())
+    let key = detail.resource.access_key_details.iter().map(|key| Claimed::new(key.claim(), account(None)));
+    let actors = detail.service.detection.sequence.actors.iter();
+    let claimed = key.chain(actors.filter_map(|actor| actor.claimed(account))).collect();
+    let detection = Detection {
+        origin: Origin {
+            id: detail.id.as_deref().map(ForeignText::new),
+            kind: detail.kind.as_deref().map(ForeignText::new),
+            severity,
+            ..origin(event)
+        },
+        kind: (detail.kind.clone(), "detail.type"),
+        severity: (severity, "detail.severity"),
+        inactive: detail.service.inactive(),
+        chosen: false,
+    };
+    detection.of(claimed, account(None))
 }
 
-/// Types that are about a credential even where the finding carries none.
-fn is_about_credentials(kind: &str) -> bool {
-    kind.contains(":IAMUser/") || kind.starts_with("AttackSequence:IAM/")
+impl AccessKeyDetails {
+    fn claim(&self) -> Claim<'_> {
+        Claim {
+            key: self.access_key_id.as_deref(),
+            user: self.user_name.as_deref(),
+            user_type: self.user_type.as_deref(),
+        }
+    }
+}
+
+impl Actor {
+    /// The credential of an actor. `account` turns the actor's own account into the one that counts.
+    pub(super) fn claimed(&self, account: impl Fn(Option<&str>) -> Option<AccountId>) -> Option<Claimed> {
+        let user = self.user.as_ref()?;
+        let claim =
+            Claim { key: user.credential_uid.as_deref(), user: user.name.as_deref(), user_type: user.kind.as_deref() };
+        Some(Claimed::new(claim, account(user.account.uid.as_deref())))
+    }
 }
 
 impl Service {
@@ -173,31 +167,7 @@ impl Service {
     }
 }
 
-fn is_true(value: &Value) -> bool {
-    value == &Value::Bool(true) || value.as_str() == Some("true")
-}
-
 /// The API, the CLI and the console export findings in PascalCase, and people replay those.
 fn camel_case(detail: Value) -> Value {
-    match detail {
-        Value::Object(object) if object.contains_key("Type") && !object.contains_key("type") => {
-            lower_names(Value::Object(object))
-        }
-        detail => detail,
-    }
-}
-
-fn lower_names(value: Value) -> Value {
-    match value {
-        Value::Object(object) => object
-            .into_iter()
-            .map(|(name, value)| {
-                let mut letters = name.chars();
-                let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-                (first.into_iter().chain(letters).collect::<String>(), lower_names(value))
-            })
-            .collect(),
-        Value::Array(values) => values.into_iter().map(lower_names).collect(),
-        value => value,
-    }
+    if detail.get("Type").is_some() && detail.get("type").is_none() { lower_names(detail) } else { detail }
 }

@@ -10,7 +10,7 @@ use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EventError, lenient, lenient_list, origin, parse};
+use super::{EventError, Read, lenient, lenient_list, origin, parse};
 use crate::finding::{AccountId, Basis, Claim, Credential, Finding, ForeignText, Inactive, Origin};
 
 #[derive(Default, Deserialize)]
@@ -39,9 +39,11 @@ struct Entity {
     status: String,
 }
 
-/// # Errors
-/// When the detail is not an object.
-pub(super) fn read(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
+pub(super) fn read(event: &EventBridgeEvent) -> Read {
+    super::results(read_all(event))
+}
+
+fn read_all(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
     let detail: Detail = parse(event.detail.clone(), "detail")?;
     if !detail.event_type_code.starts_with("AWS_RISK_") {
         return Ok(Vec::new());
