@@ -208,6 +208,8 @@ impl Claim<'_> {
         let named = self.user.map(str::trim).filter(|name| !name.is_empty()).map(NamedUser::read);
         let key = self.key.map(str::trim).filter(|key| !key.is_empty() && *key != "null");
         let Some(id) = key.and_then(AccessKeyId::from_event) else {
+            // A user's ARN can stand where a key should be.
+            let named = named.or_else(|| key.filter(|key| key.contains(":user/")).map(NamedUser::read));
             return Credential::Unidentified { given: key.map(ForeignText::new), holder: self.holder(named) };
         };
         if id.is_temporary() {

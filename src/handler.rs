@@ -157,7 +157,7 @@ impl Failures {
         for message in messages.iter().flatten() {
             if !failed.iter().any(|known| known.item_identifier == *message) {
                 let mut item = BatchItemFailure::default();
-                item.item_identifier = (*message).to_owned();
+                (*message).clone_into(&mut item.item_identifier);
                 failed.push(item);
             }
         }

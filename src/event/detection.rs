@@ -32,15 +32,15 @@ impl Claimed {
     /// known which key it means.
     pub(super) fn resource(claim: Claim<'_>, identifier: Option<&str>, account: Option<AccountId>) -> Self {
         let identifier = identifier.map(str::trim).map(|id| id.strip_prefix("AWS::IAM::AccessKey:").unwrap_or(id));
-        let detailed = Self::new(claim, account.clone());
-        let identified = Self::new(Claim { key: identifier, ..claim }, account);
-        match (detailed.credential.key(), identified.credential.key()) {
+        let by_details = Self::new(claim, account.clone());
+        let by_resource = Self::new(Claim { key: identifier, ..claim }, account);
+        match (by_details.credential.key(), by_resource.credential.key()) {
             (Some(id), Some(other)) if id != other => {
                 let contradiction = format!("it gives both {id} and {other} for one key");
-                Self { credential: Credential::Contradictory { id: id.clone(), contradiction }, ..identified }
+                Self { credential: Credential::Contradictory { id: id.clone(), contradiction }, ..by_resource }
             }
-            (Some(_), _) => Self { is_sample: detailed.is_sample || identified.is_sample, ..detailed },
-            (None, _) => Self { is_sample: detailed.is_sample || identified.is_sample, ..identified },
+            (Some(_), _) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_details },
+            (None, _) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_resource },
         }
     }
 }

@@ -67,7 +67,7 @@ impl EventError {
 
     /// The same error, seen from where `place` is the way to the field.
     fn within(self, place: &str) -> Self {
-        Self { field: format!("{place}{}", self.field), ..self }
+        Self { field: format!("{place}{}", self.field).trim_end_matches('.').to_owned(), ..self }
     }
 }
 

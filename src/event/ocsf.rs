@@ -92,7 +92,7 @@ struct User {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct AccessKey {
+struct KeyData {
     #[serde(deserialize_with = "lenient")]
     access_key_id: Option<String>,
     #[serde(deserialize_with = "lenient")]
@@ -150,7 +150,7 @@ fn read_one(event: &EventBridgeEvent, finding: Value) -> Result<Vec<Finding>, Ev
 }
 
 impl Resource {
-    fn access_key(&self) -> AccessKey {
+    fn access_key(&self) -> KeyData {
         let data = match &self.data {
             Value::String(text) => serde_json::from_str(text).unwrap_or_default(),
             data => data.clone(),

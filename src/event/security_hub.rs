@@ -78,12 +78,12 @@ struct Resource {
 #[serde(rename_all = "PascalCase", default)]
 struct Details {
     #[serde(deserialize_with = "lenient")]
-    aws_iam_access_key: AccessKey,
+    aws_iam_access_key: KeyDetails,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct AccessKey {
+struct KeyDetails {
     #[serde(deserialize_with = "lenient")]
     access_key_id: Option<String>,
     #[serde(deserialize_with = "lenient")]
