@@ -33,7 +33,7 @@ unit: tools
 
 template: tools
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 sam validate --lint
-	cfn-lint template.yaml
+	cfn-lint template.yaml member-role.yaml
 
 licences: $(TOOLS)/bin/cargo-deny
 	cargo deny --offline --locked check bans licenses sources

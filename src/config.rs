@@ -21,13 +21,15 @@
 
 use glob::{MatchOptions, Pattern};
 
-use crate::finding::{AccountId, Severity};
+use crate::finding::{AccountId, RoleName, Severity};
 
 /// What the function was told to do. The variables are described in README.md.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `ACTION`
     pub action: Action,
+    /// `CONTAINMENT`
+    pub containment: Containment,
     /// `DRY_RUN`
     pub dry_run: bool,
     /// `MIN_SEVERITY`
@@ -40,6 +42,10 @@ pub struct Config {
     pub exempt: Exempt,
     /// `ACCOUNTS`; empty when the function's own account is the only one.
     pub accounts: Vec<AccountId>,
+    /// `MEMBER_ROLE`, with its path if it has one; `None` when other accounts are not touched.
+    pub member_role: Option<String>,
+    /// `ROOT_KEYS`
+    pub root_keys: RootKeys,
     /// `CUSTOM_SOURCES`
     pub custom_sources: Vec<String>,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
@@ -52,6 +58,26 @@ pub enum Action {
     /// Set it to Inactive.
     Deactivate,
     /// Set it to Inactive, then delete it.
+    Delete,
+}
+
+/// `CONTAINMENT`: how much of the key's owner is contained. Each contains what the one before does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Containment {
+    /// The named key alone.
+    Key,
+    /// Every session that was issued before now, too.
+    Sessions,
+    /// The whole user.
+    Principal,
+}
+
+/// `ROOT_KEYS`: what happens to a key of a member account's root user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKeys {
+    /// A person is told.
+    Report,
+    /// It is deleted through `sts:AssumeRoot`.
     Delete,
 }
 
@@ -107,6 +133,10 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut env = Environment { lookup, mistakes: Vec::new() };
         let action = env.choice("ACTION", &[("deactivate", Action::Deactivate), ("delete", Action::Delete)]);
+        let containment = env.choice(
+            "CONTAINMENT",
+            &[("key", Containment::Key), ("sessions", Containment::Sessions), ("principal", Containment::Principal)],
+        );
         let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
         let min_severity = env.severity("MIN_SEVERITY", "4");
         let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY", "7");
@@ -118,10 +148,9 @@ impl Config {
         let exempt = Exempt(env.list("EXEMPT", "", "a glob", |item| Pattern::new(item).ok()));
         let accounts = env.list("ACCOUNTS", "", "a 12-digit account ID", AccountId::new);
         let custom_sources = env.list("CUSTOM_SOURCES", "", "an EventBridge source", |item| Some(item.to_owned()));
-        let account_id = env.list("ACCOUNT_ID", "", "a 12-digit account ID", AccountId::new).into_iter().next();
-        env.only("CONTAINMENT", "key");
-        env.only("ROOT_KEYS", "report");
-        env.only("MEMBER_ROLE", "");
+        let account_id = env.optional("ACCOUNT_ID", "a 12-digit account ID", AccountId::new);
+        let root_keys = env.choice("ROOT_KEYS", &[("report", RootKeys::Report), ("delete", RootKeys::Delete)]);
+        let member_role = env.optional("MEMBER_ROLE", "the name of a role", role);
         env.only("VERIFY_AFTER", "0");
         env.only("DELETE_AFTER_DAYS", "0");
         env.only("TOPIC_ARN", "");
@@ -130,16 +159,26 @@ impl Config {
         }
         Ok(Self {
             action,
+            containment,
             dry_run,
             min_severity,
             anomaly_min_severity,
             finding_types,
             exempt,
             accounts,
+            member_role,
+            root_keys,
             custom_sources,
             account_id,
         })
     }
+}
+
+/// A role's name, with its path if it has one.
+fn role(text: &str) -> Option<String> {
+    let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let path_is_sound = path.len() <= 512 && path.chars().all(|c| c.is_ascii_graphic() && c != ':');
+    (path_is_sound && RoleName::new(name).is_some()).then(|| text.trim_start_matches('/').to_owned())
 }
 
 struct Environment<L> {
@@ -172,6 +211,15 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
             self.mistakes.push(format!("{name} is {value:?} but must be a number from 0 to 10"));
             Severity::default()
         })
+    }
+
+    fn optional<T>(&mut self, name: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.value(name, "");
+        let read = read(&value);
+        if read.is_none() && !value.is_empty() {
+            self.mistakes.push(format!("{name} is {value:?}, which is not {what}"));
+        }
+        read
     }
 
     /// Comma-separated items; white space round an item does not count.
@@ -246,15 +294,15 @@ mod tests {
     fn every_mistake_is_reported_at_once_by_name() {
         let mistakes = [
             ("ACTION", "Delete"),
-            ("CONTAINMENT", "sessions"),
+            ("CONTAINMENT", "everything"),
             ("DRY_RUN", "yes"),
             ("MIN_SEVERITY", "11"),
             ("ANOMALY_MIN_SEVERITY", "NaN"),
             ("FINDING_TYPES", "*,[a"),
             ("EXEMPT", "a,,b"),
             ("ACCOUNTS", "111122223333,1234"),
-            ("MEMBER_ROLE", "key-remediator-member"),
-            ("ROOT_KEYS", "delete"),
+            ("MEMBER_ROLE", "arn:aws:iam::111122223333:role/key-remediator"),
+            ("ROOT_KEYS", "deactivate"),
             ("CUSTOM_SOURCES", ","),
             ("VERIFY_AFTER", "10"),
             ("DELETE_AFTER_DAYS", "7"),

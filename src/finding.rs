@@ -139,6 +139,11 @@ pub enum Credential {
         /// Whose credential it is.
         holder: Holder,
     },
+    /// Every session of a principal, which a command means.
+    Sessions {
+        /// A user or a role.
+        holder: Holder,
+    },
     /// The event is not about a credential.
     None,
 }
@@ -151,16 +156,27 @@ impl Credential {
             | Self::RootKey { id }
             | Self::Session { id, .. }
             | Self::Contradictory { id, .. } => Some(id),
-            Self::Unidentified { .. } | Self::None => None,
+            Self::Unidentified { .. } | Self::Sessions { .. } | Self::None => None,
         }
     }
 
     /// The IAM user that the event names. The name of a role is not the name of a user.
     pub fn user(&self) -> Option<&UserName> {
         match self {
-            Self::UserKey { user, .. }
-            | Self::Session { holder: Holder::User(user), .. }
-            | Self::Unidentified { holder: Holder::User(user), .. } => user.as_ref(),
+            Self::UserKey { user, .. } => user.as_ref(),
+            _ => match self.holder() {
+                Some(Holder::User(user)) => user.as_ref(),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whose credential it is, where it is not a key.
+    pub fn holder(&self) -> Option<&Holder> {
+        match self {
+            Self::Session { holder, .. } | Self::Unidentified { holder, .. } | Self::Sessions { holder } => {
+                Some(holder)
+            }
             _ => None,
         }
     }
@@ -172,11 +188,34 @@ pub enum Holder {
     /// An IAM user.
     User(Option<UserName>),
     /// A session of a role. The role may share a user's name.
-    Role(Option<ForeignText>),
+    Role {
+        /// Its name, without a path.
+        name: Option<RoleName>,
+        /// Its unique identifier, which tells it from a role of the same name that was made later or elsewhere.
+        id: Option<RoleId>,
+    },
     /// The root user of the account.
     Root,
     /// Another kind of principal.
     Other(Option<ForeignText>),
+}
+
+/// A principal that policies can be put on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// An IAM user.
+    User(UserName),
+    /// An IAM role.
+    Role(RoleName),
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Role(name) => write!(f, "role {name}"),
+        }
+    }
 }
 
 /// What an event says of a credential, as the source writes it.
@@ -188,6 +227,8 @@ pub struct Claim<'a> {
     pub user: Option<&'a str>,
     /// CloudTrail's `userIdentity.type`.
     pub user_type: Option<&'a str>,
+    /// CloudTrail's `userIdentity.principalId`: of a role's session the role's identifier, a colon and a name.
+    pub principal: Option<&'a str>,
 }
 
 /// The access key ID that GuardDuty writes into its sample findings begins so:
@@ -242,7 +283,10 @@ impl Claim<'_> {
         match (self.user_type(), self.user_type.map(str::trim)) {
             (UserType::Root, _) => Holder::Root,
             (UserType::User, _) => Holder::User(named.and_then(|named| named.name)),
-            (_, Some("AssumedRole" | "Role")) => Holder::Role(text()),
+            (_, Some("AssumedRole" | "Role")) => Holder::Role {
+                name: self.user.and_then(|name| name.trim().rsplit('/').next().and_then(RoleName::new)),
+                id: self.principal.and_then(RoleId::of_session),
+            },
             _ => Holder::Other(text()),
         }
     }
@@ -389,6 +433,43 @@ impl UserName {
     }
 }
 
+/// The name of an IAM role in IAM's pattern, `[\w+=,.@-]{1,64}`, without a path:
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html>.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// Accepts what IAM accepts.
+    pub fn new(text: &str) -> Option<Self> {
+        UserName::new(text).filter(|_| text.len() <= 64).map(|name| Self(name.0))
+    }
+
+    /// The name as IAM takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The unique identifier of a role:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleId(String);
+
+impl RoleId {
+    /// The identifier in the principal of a role's session, or alone.
+    pub fn of_session(principal: &str) -> Option<Self> {
+        let id = principal.trim().split(':').next()?;
+        let well_formed = id.starts_with("AROA") && id.len() >= 16 && id.chars().all(|c| c.is_ascii_alphanumeric());
+        well_formed.then(|| Self(id.to_owned()))
+    }
+
+    /// The identifier as IAM writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A severity on GuardDuty's scale, 0 to 10:
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
@@ -441,7 +522,7 @@ macro_rules! display_as_text {
         }
     )*};
 }
-display_as_text!(AccessKeyId, AccountId, UserName, Severity, ForeignText);
+display_as_text!(AccessKeyId, AccountId, UserName, RoleName, Severity, ForeignText);
 
 #[cfg(test)]
 mod tests {
@@ -452,7 +533,7 @@ mod tests {
     const ACCOUNT: &str = "123456789012";
 
     fn credential(key: Option<&str>, user_type: Option<&str>, user: Option<&str>) -> Credential {
-        Claim { key, user, user_type }.credential(AccountId::new(ACCOUNT).as_ref())
+        Claim { key, user, user_type, principal: None }.credential(AccountId::new(ACCOUNT).as_ref())
     }
 
     #[test]
@@ -501,7 +582,7 @@ mod tests {
         let bob = || Some(ForeignText::new("Bob"));
         for (user_type, expected) in [
             (Some("IAMUser"), Holder::User(UserName::new("Bob"))),
-            (Some("AssumedRole"), Holder::Role(bob())),
+            (Some("AssumedRole"), Holder::Role { name: RoleName::new("Bob"), id: None }),
             (Some("Root"), Holder::Root),
             (Some("FederatedUser"), Holder::Other(bob())),
         ] {

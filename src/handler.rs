@@ -1,23 +1,26 @@
 //! One event in, one answer out: the pipeline of the crate's front page, concurrently for every credential.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
+use futures_util::future::{LocalBoxFuture, Shared};
+use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::Value;
 
-use crate::aws::accounts::own_account;
+use crate::aws::AwsError;
+use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::config::Config;
-use crate::containment::user_key::{self, Applied, Finished};
-use crate::containment::{Cause, Step, StepError};
-use crate::decision::{Decision, Plan, decide};
+use crate::containment::{self, Applied, Cause, StepError};
+use crate::decision::{Decision, KeyPlan, Plan, Target, decide};
 use crate::event::{self, EventError, Item};
-use crate::finding::{AccountId, Finding, Operation, UserName};
-use crate::report::{Answer, Outcome, Report, undo};
+use crate::finding::{AccountId, Finding};
+use crate::report::{Answer, Finished, Report};
 
 /// How many credentials are worked on at a time: IAM throttles callers that ask for much more.
 const CONCURRENCY: usize = 16;
@@ -30,10 +33,8 @@ const RESERVE: Duration = Duration::from_millis(500);
 pub struct App {
     /// What the function was told to do.
     pub config: Config,
-    /// The account that it runs in.
-    pub account: AccountId,
-    /// IAM of that account.
-    pub iam: Iam,
+    /// The accounts that it can act in.
+    pub accounts: Accounts,
 }
 
 impl App {
@@ -44,11 +45,11 @@ impl App {
     pub async fn start() -> Result<Self, lambda_runtime::Error> {
         let config = Config::from_env()?;
         let sdk = sdk_config().await?;
-        let account = match &config.account_id {
+        let own = match &config.account_id {
             Some(account) => account.clone(),
             None => own_account(&sdk).await?,
         };
-        Ok(Self { iam: Iam::new(&sdk), account, config })
+        Ok(Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), config })
     }
 }
 
@@ -103,8 +104,9 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Value>) -> Result<Answer,
     let items = event::read(invocation.payload);
     let mut failures = Failures::of(&items);
     let cases = cases(&items, app);
-    let applied = concurrently(&cases, |case| apply(case, app, &clock)).await;
-    let finished = concurrently(&applied, |applied| finish(applied, app, &clock)).await;
+    let opened = Opened::default();
+    let applied = concurrently(&cases, |case| apply(case, app, &opened, &clock)).await;
+    let finished = concurrently(&applied, |applied| finish(applied, app, &opened, &clock)).await;
 
     let mut results = Vec::new();
     for (case, ended) in cases.iter().zip(finished) {
@@ -200,8 +202,8 @@ impl Case<'_> {
     /// Of several findings about a key the one that acts decides, best one that names the user, as that saves a call.
     fn weight(&self) -> u8 {
         match &self.decision {
-            Decision::Act(Plan { user: Some(_), .. }) => 3,
-            Decision::Act(_) => 2,
+            Decision::Act(Plan { target: Target::Key(KeyPlan { user: None, .. }), .. }) => 2,
+            Decision::Act(_) => 3,
             Decision::Leave(outcome, _) => u8::from(outcome.needs_a_person()),
         }
     }
@@ -225,9 +227,9 @@ fn cases<'f>(items: &'f [Item], app: &'f App) -> Vec<Case<'f>> {
     let mut cases: Vec<Case<'_>> = Vec::new();
     for item in items {
         let Ok(finding) = &item.content else { continue };
-        let decision = decide(finding, &app.config, &app.account);
+        let decision = decide(finding, &app.config, app.accounts.own());
         let case = Case { finding, decision, messages: vec![item.message.as_deref()] };
-        match cases.iter_mut().find(|known| known.is_about_the_key_of(&case, &app.account)) {
+        match cases.iter_mut().find(|known| known.is_about_the_key_of(&case, app.accounts.own())) {
             Some(known) => known.merge(case),
             None => cases.push(case),
         }
@@ -249,20 +251,38 @@ where
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// A case after the step that kills the key.
+/// The accounts that this invocation has opened: each once, however many of its credentials come at a time.
+#[derive(Default)]
+struct Opened<'a>(RefCell<HashMap<AccountId, Opening<'a>>>);
+
+/// IAM of an account that is being opened, for all who wait for it.
+type Opening<'a> = Shared<LocalBoxFuture<'a, Result<Iam, AwsError>>>;
+
+impl<'a> Opened<'a> {
+    fn iam(&self, app: &'a App, account: &AccountId) -> Opening<'a> {
+        let open = || {
+            let account = account.clone();
+            async move { app.accounts.iam(&account).await }.boxed_local().shared()
+        };
+        self.0.borrow_mut().entry(account.clone()).or_insert_with(open).clone()
+    }
+}
+
+/// A case after the step that kills the credential.
 struct AfterApply<'c> {
     case: &'c Case<'c>,
     result: Result<Applied, StepError>,
     duration: Duration,
 }
 
-async fn apply<'c>(case: &'c Case<'c>, app: &App, clock: &Clock) -> AfterApply<'c> {
+async fn apply<'c>(case: &'c Case<'c>, app: &'c App, opened: &Opened<'c>, clock: &Clock) -> AfterApply<'c> {
     let result = match &case.decision {
         Decision::Leave(outcome, reason) => Ok(Applied::Left(*outcome, reason.clone())),
-        Decision::Act(plan) => clock
-            .limit(user_key::apply(plan, &app.iam))
-            .await
-            .unwrap_or_else(|| Err(out_of_time(plan, plan.operation.into()))),
+        Decision::Act(plan) => {
+            let iam = opened.iam(app, &plan.account);
+            let applied = clock.limit(containment::apply(plan, &app.accounts, iam, Utc::now())).await;
+            applied.unwrap_or_else(|| Err(plan.failed(Cause::OutOfTime)))
+        }
     };
     AfterApply { case, result, duration: clock.started.elapsed() }
 }
@@ -273,46 +293,19 @@ struct Ended {
     duration: Duration,
 }
 
-async fn finish(applied: &AfterApply<'_>, app: &App, clock: &Clock) -> Ended {
+async fn finish<'c>(applied: &AfterApply<'c>, app: &'c App, opened: &Opened<'c>, clock: &Clock) -> Ended {
     let finding = applied.case.finding;
     let result = match (&applied.case.decision, &applied.result) {
         (_, Err(error)) => Err(error.clone()),
-        (_, Ok(Applied::Left(outcome, reason))) => Ok(Report::new(finding, *outcome, reason.clone())),
-        (Decision::Act(plan), Ok(Applied::Done(user))) => {
-            match clock.limit(user_key::finish(plan, user, &app.iam, Utc::now())).await {
-                Some(finished) => finished.map(|finished| done(finding, plan, user, finished)),
-                None if plan.operation == Operation::Delete => Err(out_of_time(plan, Step::Delete)),
-                None => Ok(done(finding, plan, user, Finished::unread())),
-            }
+        (Decision::Leave(outcome, reason), _) => {
+            Ok(Report::new(finding, finding.account.as_ref(), Finished::new(*outcome, reason.clone())))
         }
-        (Decision::Leave(..), Ok(Applied::Done(_))) => unreachable!("what is left alone is not changed"),
+        (Decision::Act(plan), Ok(applied)) => {
+            let iam = opened.iam(app, &plan.account);
+            let finished = clock.limit(containment::finish(plan, applied, iam, Utc::now())).await;
+            let finished = finished.unwrap_or_else(|| containment::unfinished(plan, applied));
+            finished.map(|finished| Report::new(finding, Some(&plan.account), finished))
+        }
     };
     Ended { result, duration: applied.duration }
-}
-
-fn done(finding: &Finding, plan: &Plan<'_>, user: &UserName, finished: Finished) -> Report {
-    let (outcome, what) = match plan.operation {
-        Operation::Deactivate => (Outcome::Contained, "deactivated"),
-        Operation::Delete => (Outcome::Contained, "deactivated and deleted"),
-        Operation::Restore => (Outcome::Restored, "made active again"),
-    };
-    let reason = format!("access key {} of user {user} was {what}", plan.key);
-    Report {
-        account_id: Some(plan.account.clone()),
-        user_name: Some(user.clone()),
-        confirmed: finished.confirmed.then_some(true),
-        key: finished.state,
-        undo: (plan.operation == Operation::Deactivate).then(|| undo(user, &plan.key)),
-        ..Report::new(finding, outcome, reason)
-    }
-}
-
-fn out_of_time(plan: &Plan<'_>, step: Step) -> StepError {
-    StepError {
-        step,
-        key: plan.key.clone(),
-        user: plan.user.clone(),
-        account: plan.account.clone(),
-        cause: Cause::OutOfTime,
-    }
 }

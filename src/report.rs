@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::aws::principals::OtherCredentials;
 use crate::containment::StepError;
-use crate::finding::{AccessKeyId, AccountId, Finding, Origin, UserName};
+use crate::finding::{AccessKeyId, AccountId, Finding, Origin, Principal, UserName};
 
 /// What became of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,32 +81,63 @@ pub struct Report {
     /// What that read told of the key and its siblings.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyState>,
+    /// What else its owner can sign in with, where the owner was contained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_credentials: Option<OtherCredentials>,
     /// The command that takes the change back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Value>,
 }
 
+/// What containment did, before it is put beside the finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// What became of the credential.
+    pub outcome: Outcome,
+    /// One sentence for a person.
+    pub reason: String,
+    /// The user on whom it was done.
+    pub user: Option<UserName>,
+    /// Whether a later read showed the new state.
+    pub confirmed: bool,
+    /// What that read told.
+    pub key: Option<KeyState>,
+    /// What else the user can sign in with.
+    pub other_credentials: Option<OtherCredentials>,
+    /// The command that takes the change back.
+    pub undo: Option<Value>,
+}
+
+impl Finished {
+    /// Nothing but an outcome.
+    pub fn new(outcome: Outcome, reason: String) -> Self {
+        Self { outcome, reason, user: None, confirmed: false, key: None, other_credentials: None, undo: None }
+    }
+}
+
 impl Report {
-    /// A report of nothing but an outcome. Where the key is not, or may be elsewhere than the event says, the account
-    /// that its identifier carries is a hint for the person who looks for it.
-    pub fn new(finding: &Finding, outcome: Outcome, mut reason: String) -> Self {
-        let key = finding.credential.key();
-        if let Some(issuer) = key.and_then(AccessKeyId::issuer)
+    /// What was done about a finding. Where the key is not, or may be elsewhere than the event says, the account that its
+    /// identifier carries is a hint for the person who looks for it.
+    pub fn new(finding: &Finding, account: Option<&AccountId>, finished: Finished) -> Self {
+        let Finished { outcome, mut reason, user, confirmed, key, other_credentials, undo } = finished;
+        let id = finding.credential.key();
+        if let Some(issuer) = id.and_then(AccessKeyId::issuer)
             && outcome != Outcome::Ignored
-            && (outcome == Outcome::NotFound || finding.account.as_ref() != Some(&issuer))
+            && (outcome == Outcome::NotFound || account != Some(&issuer))
         {
             let _ = write!(reason, " (by its identifier the key was issued in account {issuer})");
         }
         Self {
-            access_key_id: key.cloned(),
-            account_id: finding.account.clone(),
-            user_name: finding.credential.user().cloned(),
+            access_key_id: id.cloned(),
+            account_id: account.cloned(),
+            user_name: user.or_else(|| finding.credential.user().cloned()),
             outcome,
             reason,
             finding: finding.origin.clone(),
-            confirmed: None,
-            key: None,
-            undo: None,
+            confirmed: confirmed.then_some(true),
+            key,
+            other_credentials,
+            undo,
         }
     }
 }
@@ -140,8 +172,8 @@ impl StepError {
     pub fn log(&self, origin: &Origin, duration: Duration) {
         tracing::error!(
             account_id = %self.account,
-            access_key_id = %self.key,
-            user_name = self.user.as_ref().map(display),
+            access_key_id = self.subject.key.as_ref().map(display),
+            user_name = self.subject.user().map(display),
             finding_source = %origin.source,
             finding_id = origin.id.as_ref().map(display),
             finding_type = origin.kind.as_ref().map(display),
@@ -157,8 +189,17 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// The command that makes a key active again.
-pub fn undo(user: &UserName, key: &AccessKeyId) -> Value {
-    json!({"UpdateAccessKey": {"UserName": user, "AccessKeyId": key, "Status": "Active"}})
+pub fn undo_key(user: &UserName, key: &AccessKeyId, account: &AccountId) -> Value {
+    json!({"UpdateAccessKey": {"UserName": user, "AccessKeyId": key, "Status": "Active"}, "AccountId": account})
+}
+
+/// The command that lets the sessions of a principal work again.
+pub fn undo_sessions(of: &Principal, account: &AccountId) -> Value {
+    let principal = match of {
+        Principal::User(name) => json!({"UserName": name}),
+        Principal::Role(name) => json!({"RoleName": name}),
+    };
+    json!({"RestoreSessions": principal, "AccountId": account})
 }
 
 /// A key and its siblings as IAM listed them.

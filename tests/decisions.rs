@@ -4,7 +4,7 @@ mod common;
 
 use common::{event, replaced};
 use key_remediator::config::Config;
-use key_remediator::decision::{Decision, decide};
+use key_remediator::decision::{Decision, Plan, Target, decide};
 use key_remediator::event::read;
 use key_remediator::finding::AccountId;
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ fn decided(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
     let own = AccountId::new(OWN).expect("valid");
     let line = |finding: &key_remediator::finding::Finding| {
         let decision = match decide(finding, &config, &own) {
-            Decision::Act(plan) => format!("{:?}", plan.operation),
+            Decision::Act(Plan { target: Target::Key(plan), .. }) => format!("{:?}", plan.operation),
+            Decision::Act(plan) => format!("{:?}", plan.target),
             Decision::Leave(outcome, _) => outcome.to_string(),
         };
         let key = finding.credential.key().map(ToString::to_string);

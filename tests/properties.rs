@@ -4,7 +4,7 @@ mod common;
 
 use common::{event, replaced};
 use key_remediator::config::Config;
-use key_remediator::decision::{Decision, Plan, decide};
+use key_remediator::decision::{Decision, Plan, Target, decide};
 use key_remediator::event::read;
 use key_remediator::finding::{AccountId, Finding};
 use proptest::collection::{btree_map, vec};
@@ -78,9 +78,10 @@ fn plans(findings: &[Finding]) -> Vec<(String, Option<String>, String)> {
     let config = Config::from_lookup(lookup).expect("valid");
     let own = AccountId::new("123456789012").expect("valid");
     let plan = |finding| match decide(finding, &config, &own) {
-        Decision::Act(Plan { key, user, account, .. }) => {
-            Some((key.to_string(), user.map(|user| user.to_string()), account.to_string()))
+        Decision::Act(Plan { target: Target::Key(plan), account, .. }) => {
+            Some((plan.key.to_string(), plan.user.map(ToString::to_string), account.to_string()))
         }
+        Decision::Act(plan) => panic!("{plan:?}"),
         Decision::Leave(..) => None,
     };
     findings.iter().filter_map(plan).collect()

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// Every rule that the template can make, with its pattern's parameters filled in.
 fn rules() -> Vec<(String, Value)> {
-    let template = template();
+    let template = template("template.yaml");
     let resources = template["Resources"].as_object().expect("resources");
     let events = resources["Function"]["Properties"]["Events"].as_object().expect("events");
     let of_function = events.iter().map(|(name, event)| (name.clone(), event["Properties"]["Pattern"].clone()));
@@ -120,7 +120,7 @@ fn near_misses_do_not_reach_the_function() {
 
 #[test]
 fn every_rule_is_switched_by_a_parameter_retries_and_keeps_what_it_cannot_deliver() {
-    let template = template();
+    let template = template("template.yaml");
     let resources = template["Resources"].as_object().expect("resources");
     let queue = json!({"Arn": {"Fn::GetAtt": ["UndeliveredEvents", "Arn"]}});
     let events = resources["Function"]["Properties"]["Events"].as_object().expect("events");
@@ -141,7 +141,7 @@ fn every_rule_is_switched_by_a_parameter_retries_and_keeps_what_it_cannot_delive
 
 #[test]
 fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
-    let template = template();
+    let template = template("template.yaml");
     let variables = &template["Resources"]["Function"]["Properties"]["Environment"]["Variables"];
     for (name, value) in variables.as_object().expect("variables").iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
         let parameter = value["Ref"].as_str().unwrap_or_else(|| panic!("{name} is no parameter"));
@@ -156,7 +156,7 @@ fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
 
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_function() {
-    let template = template();
+    let template = template("template.yaml");
     let variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].clone();
     let default = |name: &str| {
         let parameter = variables[name]["Ref"].as_str()?;

@@ -1,4 +1,4 @@
-"""Prints template.yaml as JSON, with CloudFormation's functions in their long form."""
+"""Prints a CloudFormation template as JSON, with CloudFormation's functions in their long form."""
 
 import json
 import sys

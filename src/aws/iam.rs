@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::StatusType;
 use chrono::{DateTime, Utc};
 
@@ -16,7 +17,9 @@ use crate::finding::{AccessKeyId, ForeignText, UserName};
 /// IAM of one account.
 #[derive(Clone, Debug)]
 pub struct Iam {
-    client: Client,
+    pub(super) client: Client,
+    pub(super) sdk: SdkConfig,
+    pub(super) partition: &'static str,
 }
 
 /// Whether an access key may be used.
@@ -28,13 +31,13 @@ pub enum KeyStatus {
     Inactive,
 }
 
-/// IAM's answer to a change of a key.
+/// IAM's answer to a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// IAM confirmed it.
     Done,
-    /// That user has no such key.
-    NoSuchKey,
+    /// There is no such key, policy or principal.
+    NoSuchEntity,
 }
 
 /// One key of a user, as IAM lists it.
@@ -59,8 +62,8 @@ pub struct KeyList {
 
 impl Iam {
     /// IAM of the account whose credentials `sdk` holds.
-    pub fn new(sdk: &SdkConfig) -> Self {
-        Self { client: Client::new(sdk) }
+    pub(super) fn new(sdk: &SdkConfig, partition: &'static str) -> Self {
+        Self { client: Client::new(sdk), sdk: sdk.clone(), partition }
     }
 
     /// `iam:UpdateAccessKey`.
@@ -73,11 +76,7 @@ impl Iam {
             KeyStatus::Inactive => StatusType::Inactive,
         };
         let request = self.client.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        match request.status(status).send().await {
-            Ok(_) => Ok(Change::Done),
-            Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(Change::NoSuchKey),
-            Err(error) => Err(AwsError::new("iam:UpdateAccessKey", &error)),
-        }
+        change("iam:UpdateAccessKey", request.status(status).send().await)
     }
 
     /// `iam:DeleteAccessKey`.
@@ -86,11 +85,7 @@ impl Iam {
     /// When IAM neither confirmed the change nor said that there is no such key.
     pub async fn delete(&self, user: &UserName, key: &AccessKeyId) -> Result<Change, AwsError> {
         let request = self.client.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        match request.send().await {
-            Ok(_) => Ok(Change::Done),
-            Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(Change::NoSuchKey),
-            Err(error) => Err(AwsError::new("iam:DeleteAccessKey", &error)),
-        }
+        change("iam:DeleteAccessKey", request.send().await)
     }
 
     /// `iam:GetAccessKeyLastUsed`: whose key it is, or `None` when there is no such key in this account.
@@ -147,7 +142,20 @@ impl Iam {
     }
 }
 
-const NO_SUCH_ENTITY: &str = "NoSuchEntity";
+pub(super) const NO_SUCH_ENTITY: &str = "NoSuchEntity";
+
+/// Tells that there is nothing to change from a change that failed.
+pub(super) fn change<T, E, R>(call: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<Change, AwsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match answer {
+        Ok(_) => Ok(Change::Done),
+        Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(Change::NoSuchEntity),
+        Err(error) => Err(AwsError::new(call, &error)),
+    }
+}
 
 /// The forms are those of <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>:
 /// "because no identity-based policy allows …", "with an explicit deny in a service control policy".

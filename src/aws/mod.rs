@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod http;
 pub mod iam;
+pub mod principals;
+pub mod root;
 
 use std::error::Error;
 

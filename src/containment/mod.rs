@@ -1,27 +1,139 @@
-//! Carries a plan out, step by step. The first step kills the key; whatever else there is to do comes after it.
+//! Carries a plan out, step by step. The first step kills the credential; whatever else there is to do comes after it.
 
+pub mod root_key;
+pub mod sessions;
 pub mod user_key;
 
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::aws::accounts::Accounts;
+use crate::aws::iam::Iam;
 use crate::aws::{AwsError, AwsErrorKind};
-use crate::finding::{AccessKeyId, AccountId, Operation, UserName};
+use crate::decision::{Plan, Target};
+use crate::finding::{AccessKeyId, AccountId, Operation, Principal, UserName};
+use crate::report::{Finished, Outcome};
+
+/// How far the first step came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Applied {
+    /// IAM confirmed the change on this principal, or on its key; the text says what it was.
+    Done(Principal, String),
+    /// IAM confirmed that the root user's key is gone.
+    RootKeyDeleted,
+    /// The credential was left alone, with the reason.
+    Left(Outcome, String),
+}
+
+/// The step that kills the credential. `iam` is IAM of the plan's account, opened when it is needed.
+///
+/// # Errors
+/// When AWS confirmed neither the change nor that there is nothing to change.
+pub async fn apply(
+    plan: &Plan<'_>,
+    accounts: &Accounts,
+    iam: impl Future<Output = Result<Iam, AwsError>>,
+    now: DateTime<Utc>,
+) -> Result<Applied, StepError> {
+    if let Target::RootKey(root) = &plan.target {
+        return root_key::apply(root, &plan.account, plan.dry_run, accounts).await;
+    }
+    let iam = iam.await.map_err(|error| plan.failed(error.into()))?;
+    match &plan.target {
+        Target::Key(key) => user_key::apply(key, &plan.account, plan.dry_run, &iam).await,
+        Target::Sessions(sessions) => sessions::apply(sessions, &plan.account, plan.dry_run, &iam, now).await,
+        Target::RootKey(_) => unreachable!("returned above"),
+    }
+}
+
+/// Everything that comes after.
+///
+/// # Errors
+/// When a step failed, or when a read shows that the first one had no effect.
+pub async fn finish(
+    plan: &Plan<'_>,
+    applied: &Applied,
+    iam: impl Future<Output = Result<Iam, AwsError>>,
+    now: DateTime<Utc>,
+) -> Result<Finished, StepError> {
+    match (&plan.target, applied) {
+        (_, Applied::Left(outcome, reason)) => Ok(Finished::new(*outcome, reason.clone())),
+        (Target::Key(key), Applied::Done(Principal::User(user), what)) => {
+            let iam = iam.await.map_err(|error| plan.failed(error.into()))?;
+            user_key::finish(key, &plan.account, user, what, &iam, now).await
+        }
+        (Target::Sessions(sessions), Applied::Done(on, what)) => {
+            Ok(sessions::finished(sessions, &plan.account, on, what))
+        }
+        (_, Applied::RootKeyDeleted | Applied::Done(..)) => Ok(root_key::finished()),
+    }
+}
+
+/// What is left to say when the time ran out after the first step. A deactivated key is contained without the read that
+/// confirms it; whatever else was to be done was not.
+///
+/// # Errors
+/// When there was more to be done than to confirm the first step.
+pub fn unfinished(plan: &Plan<'_>, applied: &Applied) -> Result<Finished, StepError> {
+    match (&plan.target, applied) {
+        (Target::Key(key), Applied::Done(Principal::User(user), what)) => {
+            user_key::unfinished(key, &plan.account, user, what)
+        }
+        _ => Err(plan.failed(Cause::OutOfTime)),
+    }
+}
 
 /// A step that failed after its retries, in the words of the person who has to do something about it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("could not {step} access key {key}{} of account {account}: {cause}; {}", of(.user.as_ref()), self.advice())]
+#[error("could not {step} {subject} of account {account}: {cause}; {}", self.advice())]
 pub struct StepError {
     /// The step that failed.
     pub step: Step,
-    /// The key that it was about.
-    pub key: AccessKeyId,
-    /// The user that the call named.
-    pub user: Option<UserName>,
+    /// What it was about.
+    pub subject: Subject,
     /// The account whose IAM was asked.
     pub account: AccountId,
     /// What went wrong.
     pub cause: Cause,
 }
 
-/// The steps that can fail, each of which leaves the key in a state of its own.
+/// What a step is about: a key, a principal, or the key of a principal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Subject {
+    /// The key that the event names.
+    pub key: Option<AccessKeyId>,
+    /// Whose it is, as far as that is known.
+    pub of: Option<Principal>,
+}
+
+impl Subject {
+    /// The key of a user, who may not be known yet.
+    pub fn key(key: &AccessKeyId, user: Option<&UserName>) -> Self {
+        Self { key: Some(key.clone()), of: user.cloned().map(Principal::User) }
+    }
+
+    /// The user, when it is one.
+    pub fn user(&self) -> Option<&UserName> {
+        match &self.of {
+            Some(Principal::User(user)) => Some(user),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.key, &self.of) {
+            (Some(key), Some(of)) => write!(f, "access key {key} of {of}"),
+            (Some(key), None) => write!(f, "access key {key}"),
+            (None, Some(of)) => write!(f, "{of}"),
+            (None, None) => f.write_str("the credential"),
+        }
+    }
+}
+
+/// The steps that can fail, each of which leaves the credential in a state of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Asking IAM whose key it is.
@@ -32,15 +144,30 @@ pub enum Step {
     Delete,
     /// Setting it to Active.
     Restore,
+    /// Holding a role against the finding.
+    CheckRole,
+    /// Denying the sessions of its owner.
+    DenySessions,
+    /// Denying its owner everything.
+    DenyAll,
+    /// Taking away what was put on its owner.
+    Lift,
+    /// Deleting a root user's key.
+    DeleteRootKey,
 }
 
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FindOwner => "find the owner of",
             Self::Deactivate => "deactivate",
             Self::Delete => "delete",
             Self::Restore => "restore",
+            Self::CheckRole => "look at the role of",
+            Self::DenySessions => "end the sessions of the owner of",
+            Self::DenyAll => "deny everything to the owner of",
+            Self::Lift => "take away the denies on the owner of",
+            Self::DeleteRootKey => "delete the root user's",
         })
     }
 }
@@ -74,33 +201,49 @@ impl StepError {
         matches!(&self.cause, Cause::Aws(AwsError { kind: AwsErrorKind::MissingPermission, .. }))
     }
 
-    /// The state that the key is left in, and what to do now.
+    /// The state that the credential is left in, and what to do now.
     fn advice(&self) -> String {
-        let Self { key, user, .. } = self;
-        let user = user.as_ref().map_or("USER", UserName::as_str);
-        let (state, command) = match self.step {
-            Step::FindOwner | Step::Deactivate => (
-                "the key may still be active",
-                format!("aws iam update-access-key --user-name {user} --access-key-id {key} --status Inactive"),
-            ),
+        let user = self.subject.user().map_or("USER", UserName::as_str);
+        let key = self.subject.key.as_ref().map_or("KEY", AccessKeyId::as_str);
+        let set = |status: &str| {
+            format!("run: aws iam update-access-key --user-name {user} --access-key-id {key} --status {status}")
+        };
+        let (state, by_hand) = match self.step {
+            Step::FindOwner | Step::Deactivate => ("the key may still be active", set("Inactive")),
             Step::Delete => (
                 "the key is inactive but not deleted",
-                format!("aws iam delete-access-key --user-name {user} --access-key-id {key}"),
+                format!("run: aws iam delete-access-key --user-name {user} --access-key-id {key}"),
             ),
-            Step::Restore => (
-                "the key may still be inactive",
-                format!("aws iam update-access-key --user-name {user} --access-key-id {key} --status Active"),
+            Step::Restore => ("the key may still be inactive", set("Active")),
+            Step::CheckRole | Step::DenySessions | Step::DenyAll => {
+                ("sessions may still work", "deny them in the IAM console".to_owned())
+            }
+            Step::Lift => (
+                "denies may still be in place",
+                "remove the inline policies whose names begin with key-remediator-deny-".to_owned(),
             ),
+            Step::DeleteRootKey => ("the key may still be active", "sign in as the root user and delete it".to_owned()),
         };
         match &self.cause {
             Cause::Aws(AwsError { kind: AwsErrorKind::MissingPermission, call, .. }) => {
-                format!("{state}: grant {call} to the function's role and replay the event, or run: {command}")
+                format!("{state}: grant {call} to the function's role and send the event again, or {by_hand}")
             }
-            _ => format!("{state}: Lambda tries the event again; if it does not succeed, run: {command}"),
+            _ => format!("{state}: Lambda tries the event again; if it does not succeed, {by_hand}"),
         }
     }
 }
 
-fn of(user: Option<&UserName>) -> String {
-    user.map_or_else(String::new, |user| format!(" of user {user}"))
+impl Plan<'_> {
+    /// The failure of the plan's first step.
+    pub fn failed(&self, cause: Cause) -> StepError {
+        let (step, subject) = match &self.target {
+            Target::Key(key) => (Step::from(key.operation), Subject::key(key.key, key.user)),
+            Target::Sessions(plan) => {
+                let step = if plan.restores { Step::Lift } else { Step::DenySessions };
+                (step, Subject { key: plan.key.cloned(), of: Some(plan.on.clone()) })
+            }
+            Target::RootKey(root) => (Step::DeleteRootKey, Subject::key(root.key, None)),
+        };
+        StepError { step, subject, account: self.account.clone(), cause }
+    }
 }

@@ -1,33 +1,26 @@
-//! The long-term key of an IAM user: killed first, then deleted if that was asked for, then looked at again.
+//! The long-term key of an IAM user: killed first, then deleted if that was asked for, its owner contained as far as the
+//! configuration says, and looked at again.
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Step, StepError};
+use super::sessions::{self, Denied};
+use super::{Applied, Cause, Step, StepError, Subject};
 use crate::aws::iam::{Change, Iam, KeyList, KeyStatus};
-use crate::decision::{OwnerRule, Plan};
-use crate::finding::{Operation, UserName};
-use crate::report::{KeyState, Outcome, SiblingKey};
-
-/// How far the first step came.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Applied {
-    /// IAM confirmed the new status of this user's key.
-    Done(UserName),
-    /// The key was left alone, with the reason.
-    Left(Outcome, String),
-}
+use crate::config::Containment;
+use crate::decision::{KeyPlan, OwnerRule};
+use crate::finding::{AccountId, Operation, Principal, UserName};
+use crate::report::{Finished, KeyState, Outcome, SiblingKey, undo_key};
 
 /// Gives the key the status that the plan asks for: one call when the plan names the user. When the user has no such
 /// key, or none is named, IAM is asked whose key it is.
 ///
 /// # Errors
 /// When IAM confirmed neither the change nor that there is nothing to change.
-pub async fn apply(plan: &Plan<'_>, iam: &Iam) -> Result<Applied, StepError> {
+pub async fn apply(plan: &KeyPlan<'_>, account: &AccountId, dry_run: bool, iam: &Iam) -> Result<Applied, StepError> {
     let failed = |step: Step, user: Option<&UserName>, cause: Cause| StepError {
         step,
-        key: plan.key.clone(),
-        user: user.cloned(),
-        account: plan.account.clone(),
+        subject: Subject::key(plan.key, user),
+        account: account.clone(),
         cause,
     };
     let step = Step::from(plan.operation);
@@ -36,32 +29,31 @@ pub async fn apply(plan: &Plan<'_>, iam: &Iam) -> Result<Applied, StepError> {
         Operation::Restore => KeyStatus::Active,
     };
     let change = async |user: &UserName| {
-        iam.set_status(user, &plan.key, status).await.map_err(|error| failed(step, Some(user), error.into()))
+        iam.set_status(user, plan.key, status).await.map_err(|error| failed(step, Some(user), error.into()))
     };
 
-    if let Some(user) = plan.user.as_ref().filter(|_| !plan.dry_run)
+    if let Some(user) = plan.user.filter(|_| !dry_run)
         && change(user).await? == Change::Done
     {
-        return Ok(Applied::Done(user.clone()));
+        return Ok(applied(plan, user.clone()));
     }
-    let owner = iam.owner(&plan.key).await;
-    let owner = owner.map_err(|error| failed(Step::FindOwner, plan.user.as_ref(), error.into()))?;
+    let owner = iam.owner(plan.key).await.map_err(|error| failed(Step::FindOwner, plan.user, error.into()))?;
     let Some(owner) = owner else {
-        return Ok(not_found(plan));
+        return Ok(not_found(plan, account));
     };
     if let Some(reason) = refused(plan, &owner) {
         return Ok(reason);
     }
-    if plan.dry_run {
+    if dry_run {
         return Ok(planned(plan, &owner));
     }
     if change(&owner).await? == Change::Done {
-        return Ok(Applied::Done(owner));
+        return Ok(applied(plan, owner));
     }
     // IAM names an owner and then does not know the key: it was deleted in between, or IAM is not of one mind yet.
     let listed = iam.keys(&owner).await.map_err(|error| failed(step, Some(&owner), error.into()))?;
     match status_of(plan, &listed) {
-        None if !listed.truncated => Ok(not_found(plan)),
+        None if !listed.truncated => Ok(not_found(plan, account)),
         _ => {
             let cause = Cause::Contradiction("IAM lists the key but says that it does not exist");
             Err(failed(step, Some(&owner), cause))
@@ -69,73 +61,129 @@ pub async fn apply(plan: &Plan<'_>, iam: &Iam) -> Result<Applied, StepError> {
     }
 }
 
-/// What is known of a key after its status was changed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    /// Whether a read showed the state that was asked for.
-    pub confirmed: bool,
-    /// What that read told; `None` when it failed.
-    pub state: Option<KeyState>,
-}
-
-impl Finished {
-    /// IAM confirmed the change, and no later read is there to add to it.
-    pub fn unread() -> Self {
-        Self { confirmed: false, state: None }
-    }
-}
-
-/// Deletes the key if the plan says so, then lists the user's keys once to confirm the end state.
+/// Deletes the key if the plan says so, contains its owner, then lists the user's keys once to confirm the end state.
 ///
 /// # Errors
-/// When the key was not deleted, or when IAM lists it in a state that is not the one it confirmed.
-pub async fn finish(plan: &Plan<'_>, user: &UserName, iam: &Iam, now: DateTime<Utc>) -> Result<Finished, StepError> {
+/// When the key was not deleted, when its owner was not contained for a reason that may pass, or when IAM lists the key
+/// in a state that is not the one it confirmed.
+pub async fn finish(
+    plan: &KeyPlan<'_>,
+    account: &AccountId,
+    user: &UserName,
+    what: &str,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Result<Finished, StepError> {
     let failed = |step: Step, cause: Cause| StepError {
         step,
-        key: plan.key.clone(),
-        user: Some(user.clone()),
-        account: plan.account.clone(),
+        subject: Subject::key(plan.key, Some(user)),
+        account: account.clone(),
         cause,
     };
     if plan.operation == Operation::Delete {
         // No such key means that somebody else deleted it, or that an answer to an earlier attempt was lost.
-        iam.delete(user, &plan.key).await.map_err(|error| failed(Step::Delete, error.into()))?;
+        iam.delete(user, plan.key).await.map_err(|error| failed(Step::Delete, error.into()))?;
     }
-    let listed = match iam.keys(user).await {
-        Ok(listed) => listed,
+    let mut finished = owner(plan, account, user, what, iam, now).await.map_err(|(step, cause)| failed(step, cause))?;
+    match iam.keys(user).await {
+        Ok(listed) => {
+            let status = status_of(plan, &listed);
+            finished.confirmed =
+                confirmed(plan.operation, status.as_deref(), &listed).map_err(|(step, cause)| failed(step, cause))?;
+            finished.key = Some(state_of(plan, status, &listed, now));
+        }
         Err(error) => {
             tracing::warn!(access_key_id = %plan.key, user_name = %user, "could not confirm the state of the key: {error}");
-            return Ok(Finished::unread());
         }
-    };
-    let status = status_of(plan, &listed);
-    let confirmed = match (plan.operation, status.as_deref()) {
-        (Operation::Deactivate, Some("Inactive")) | (Operation::Restore, Some("Active")) => true,
-        (Operation::Deactivate | Operation::Delete, None) => !listed.truncated,
-        (Operation::Deactivate, Some(_)) => {
-            let cause = Cause::Contradiction(
-                "IAM confirmed the change but lists the key as active: somebody has activated it again, or IAM has \
-                 not caught up",
-            );
-            return Err(failed(Step::Deactivate, cause));
-        }
-        (Operation::Delete, Some(_)) => {
-            return Err(failed(Step::Delete, Cause::Contradiction("IAM confirmed the deletion but lists the key")));
-        }
-        (Operation::Restore, Some(_)) => {
-            let cause = Cause::Contradiction("IAM confirmed the change but does not list the key as active");
-            return Err(failed(Step::Restore, cause));
-        }
-        (Operation::Restore, None) => false,
-    };
-    Ok(Finished { confirmed, state: Some(state_of(plan, status, &listed, now)) })
+    }
+    Ok(finished)
 }
 
-fn status_of(plan: &Plan<'_>, listed: &KeyList) -> Option<String> {
+/// The report when the time ran out after the key's status was changed.
+///
+/// # Errors
+/// When there was more to be done than to confirm it.
+pub fn unfinished(plan: &KeyPlan<'_>, account: &AccountId, user: &UserName, what: &str) -> Result<Finished, StepError> {
+    let step = match (plan.operation, plan.containment) {
+        (Operation::Delete, _) => Step::Delete,
+        (Operation::Restore, Containment::Sessions | Containment::Principal) => Step::Lift,
+        (Operation::Deactivate, Containment::Sessions) => Step::DenySessions,
+        (Operation::Deactivate, Containment::Principal) => Step::DenyAll,
+        (Operation::Deactivate | Operation::Restore, Containment::Key) => {
+            return Ok(changed(plan, account, user, what));
+        }
+    };
+    let subject = Subject::key(plan.key, Some(user));
+    Err(StepError { step, subject, account: account.clone(), cause: Cause::OutOfTime })
+}
+
+/// The report on a key whose status was changed, before anything else is known.
+fn changed(plan: &KeyPlan<'_>, account: &AccountId, user: &UserName, what: &str) -> Finished {
+    let mut finished = Finished::new(plan.outcome(), what.to_owned());
+    finished.user = Some(user.clone());
+    finished.undo = (plan.operation == Operation::Deactivate).then(|| undo_key(user, plan.key, account));
+    finished
+}
+
+/// Contains the owner of the key, or takes such a containment away.
+async fn owner(
+    plan: &KeyPlan<'_>,
+    account: &AccountId,
+    user: &UserName,
+    what: &str,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Result<Finished, (Step, Cause)> {
+    let on = Principal::User(user.clone());
+    let mut finished = changed(plan, account, user, what);
+    if plan.containment == Containment::Key {
+        return Ok(finished);
+    }
+    if plan.operation == Operation::Restore {
+        sessions::lift(&on, iam).await.map_err(|cause| (Step::Lift, cause))?;
+        finished.reason = format!("{what}, and what was put on the user was taken away");
+        return Ok(finished);
+    }
+    let denies =
+        if plan.containment == Containment::Principal { "everything" } else { "every session issued before now" };
+    match sessions::deny(&on, plan.containment, iam, now).await? {
+        Denied::Done => finished.reason = format!("{what}, and the user was denied {denies}"),
+        Denied::Before => finished.reason = format!("{what}, and the user had been denied everything before"),
+        other => {
+            finished.outcome = Outcome::NeedsAttention;
+            finished.reason = format!("{what}, but {}", sessions::refusal(other, &on, account));
+        }
+    }
+    if plan.containment == Containment::Principal {
+        finished.other_credentials = Some(iam.other_credentials(user).await);
+    }
+    Ok(finished)
+}
+
+/// Whether the list shows the state that the operation brought about.
+fn confirmed(operation: Operation, status: Option<&str>, listed: &KeyList) -> Result<bool, (Step, Cause)> {
+    let (step, contradiction) = match (operation, status) {
+        (Operation::Deactivate, Some("Inactive")) | (Operation::Restore, Some("Active")) => return Ok(true),
+        (Operation::Deactivate | Operation::Delete, None) => return Ok(!listed.truncated),
+        (Operation::Restore, None) => return Ok(false),
+        (Operation::Deactivate, Some(_)) => (
+            Step::Deactivate,
+            "IAM confirmed the change but lists the key as active: somebody has activated it again, or IAM has not \
+             caught up",
+        ),
+        (Operation::Delete, Some(_)) => (Step::Delete, "IAM confirmed the deletion but lists the key"),
+        (Operation::Restore, Some(_)) => {
+            (Step::Restore, "IAM confirmed the change but does not list the key as active")
+        }
+    };
+    Err((step, Cause::Contradiction(contradiction)))
+}
+
+fn status_of(plan: &KeyPlan<'_>, listed: &KeyList) -> Option<String> {
     listed.keys.iter().find(|key| key.id == plan.key.as_str()).map(|key| key.status.clone())
 }
 
-fn state_of(plan: &Plan<'_>, status: Option<String>, listed: &KeyList, now: DateTime<Utc>) -> KeyState {
+fn state_of(plan: &KeyPlan<'_>, status: Option<String>, listed: &KeyList, now: DateTime<Utc>) -> KeyState {
     let (named, others): (Vec<_>, Vec<_>) = listed.keys.iter().partition(|key| key.id == plan.key.as_str());
     KeyState {
         status,
@@ -152,8 +200,8 @@ fn state_of(plan: &Plan<'_>, status: Option<String>, listed: &KeyList, now: Date
 }
 
 /// Why the plan must not be carried out on the key's real owner.
-fn refused(plan: &Plan<'_>, owner: &UserName) -> Option<Applied> {
-    match (plan.owner, &plan.user) {
+fn refused(plan: &KeyPlan<'_>, owner: &UserName) -> Option<Applied> {
+    match (plan.owner, plan.user) {
         (OwnerRule::Follow(exempt), _) if exempt.protects(owner.as_str()) => Some(Applied::Left(
             Outcome::Exempt,
             format!(
@@ -164,25 +212,50 @@ fn refused(plan: &Plan<'_>, owner: &UserName) -> Option<Applied> {
         (OwnerRule::Match, Some(named)) if !named.is(owner) => Some(Applied::Left(
             Outcome::NeedsAttention,
             format!(
-                "the key belongs to user {owner} and not to {named}, so nothing was changed: repeat the command with the right name"
+                "the key belongs to user {owner} and not to {named}, so nothing was changed: repeat the command with \
+                 the right name"
             ),
         )),
         _ => None,
     }
 }
 
-fn not_found(plan: &Plan<'_>) -> Applied {
+fn not_found(plan: &KeyPlan<'_>, account: &AccountId) -> Applied {
     Applied::Left(
         Outcome::NotFound,
-        format!("IAM knows no access key {} in account {}: it was deleted, or never was there", plan.key, plan.account),
+        format!("IAM knows no access key {} in account {account}: it was deleted, or never was there", plan.key),
     )
 }
 
-fn planned(plan: &Plan<'_>, owner: &UserName) -> Applied {
-    let would = match plan.operation {
-        Operation::Deactivate => "deactivated",
-        Operation::Delete => "deactivated and then deleted",
-        Operation::Restore => "made active again",
+impl KeyPlan<'_> {
+    fn what(&self) -> &'static str {
+        match self.operation {
+            Operation::Deactivate => "deactivated",
+            Operation::Delete => "deactivated and then deleted",
+            Operation::Restore => "made active again",
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self.operation {
+            Operation::Deactivate | Operation::Delete => Outcome::Contained,
+            Operation::Restore => Outcome::Restored,
+        }
+    }
+}
+
+fn applied(plan: &KeyPlan<'_>, user: UserName) -> Applied {
+    let what = format!("access key {} of user {user} was {}", plan.key, plan.what());
+    Applied::Done(Principal::User(user), what)
+}
+
+fn planned(plan: &KeyPlan<'_>, owner: &UserName) -> Applied {
+    let also = match (plan.operation, plan.containment) {
+        (_, Containment::Key) => "",
+        (Operation::Restore, _) => ", and what this function put on the user taken away",
+        (_, Containment::Sessions) => ", and the user's older sessions denied",
+        (_, Containment::Principal) => ", and the user denied everything",
     };
-    Applied::Left(Outcome::Planned, format!("DRY_RUN: access key {} of user {owner} would have been {would}", plan.key))
+    let reason = format!("DRY_RUN: access key {} of user {owner} would have been {}{also}", plan.key, plan.what());
+    Applied::Left(Outcome::Planned, reason)
 }

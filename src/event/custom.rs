@@ -14,7 +14,7 @@ pub(super) fn read(event: &EventBridgeEvent) -> Vec<Finding> {
         return Vec::new();
     }
     let account = AccountId::first_of([text("accountId"), event.account.as_deref()]);
-    let claim = Claim { key: text("accessKeyId"), user: text("userName"), user_type: None };
+    let claim = Claim { key: text("accessKeyId"), user: text("userName"), user_type: None, principal: None };
     let kind = text("reason").unwrap_or(&event.detail_type);
     vec![Finding {
         origin: Origin { kind: Some(ForeignText::new(kind)), ..origin(event) },

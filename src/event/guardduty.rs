@@ -43,6 +43,8 @@ struct AccessKeyDetails {
     user_type: Option<String>,
     #[serde(deserialize_with = "lenient")]
     user_name: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    principal_id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -97,6 +99,8 @@ struct User {
     #[serde(deserialize_with = "lenient")]
     credential_uid: Option<String>,
     #[serde(deserialize_with = "lenient")]
+    uid: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     account: Account,
 }
 
@@ -141,6 +145,7 @@ impl AccessKeyDetails {
             key: self.access_key_id.as_deref(),
             user: self.user_name.as_deref(),
             user_type: self.user_type.as_deref(),
+            principal: self.principal_id.as_deref(),
         }
     }
 }
@@ -149,8 +154,12 @@ impl Actor {
     /// The credential of an actor. `account` turns the actor's own account into the one that counts.
     pub(super) fn claimed(&self, account: impl Fn(Option<&str>) -> Option<AccountId>) -> Option<Claimed> {
         let user = self.user.as_ref()?;
-        let claim =
-            Claim { key: user.credential_uid.as_deref(), user: user.name.as_deref(), user_type: user.kind.as_deref() };
+        let claim = Claim {
+            key: user.credential_uid.as_deref(),
+            user: user.name.as_deref(),
+            user_type: user.kind.as_deref(),
+            principal: user.uid.as_deref(),
+        };
         Some(Claimed::new(claim, account(user.account.uid.as_deref())))
     }
 }

@@ -60,7 +60,8 @@ fn read_all(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
     let finding = |key: Option<&str>, resolved: bool| Finding {
         origin: origin.clone(),
         account: account.clone(),
-        credential: Claim { key, user: metadata("userName"), user_type: None }.credential(account.as_ref()),
+        credential: Claim { key, user: metadata("userName"), user_type: None, principal: None }
+            .credential(account.as_ref()),
         basis: basis.clone(),
         inactive: (resolved || detail.status_code == "closed").then_some(Inactive::Resolved),
     };

@@ -99,6 +99,8 @@ struct KeyData {
     user_name: Option<String>,
     #[serde(deserialize_with = "lenient")]
     user_type: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    principal_id: Option<String>,
 }
 
 pub(super) fn read(event: &EventBridgeEvent) -> Read {
@@ -128,6 +130,7 @@ fn read_one(event: &EventBridgeEvent, finding: Value) -> Result<Vec<Finding>, Ev
             key: key.access_key_id.as_deref(),
             user: key.user_name.as_deref().or(resource.user.name.as_deref()).or(name),
             user_type: key.user_type.as_deref(),
+            principal: key.principal_id.as_deref(),
         };
         Claimed::resource(claim, resource.uid.as_deref(), account(Some(resource)))
     });

@@ -25,7 +25,7 @@ pub(super) fn read(event: &EventBridgeEvent) -> Vec<Finding> {
         return Vec::new();
     }
     let account = AccountId::first_of([record("recipientAccountId"), event.account.as_deref()]);
-    let claim = Claim { key: None, user: parameter("userName"), user_type: Some("IAMUser") };
+    let claim = Claim { user: parameter("userName"), user_type: Some("IAMUser"), ..Claim::default() };
     vec![Finding {
         origin: Origin {
             id: record("eventID").or(event.id.as_deref()).map(ForeignText::new),

@@ -90,6 +90,8 @@ struct KeyDetails {
     principal_name: Option<String>,
     #[serde(deserialize_with = "lenient")]
     principal_type: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    principal_id: Option<String>,
     /// The older name of `PrincipalName`.
     #[serde(deserialize_with = "lenient")]
     user_name: Option<String>,
@@ -132,6 +134,7 @@ fn read(event: &EventBridgeEvent, finding: Value, chosen: bool) -> Result<Vec<Fi
             key: key.access_key_id.as_deref(),
             user: key.principal_name.as_deref().or(key.user_name.as_deref()),
             user_type: key.principal_type.as_deref(),
+            principal: key.principal_id.as_deref(),
         };
         Claimed::resource(claim, resource.id.as_deref(), account(None))
     });

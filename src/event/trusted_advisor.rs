@@ -16,7 +16,8 @@ pub(super) fn read(event: &EventBridgeEvent) -> Vec<Finding> {
         return Vec::new();
     }
     let account = AccountId::first_of([event.account.as_deref()]);
-    let claim = Claim { key: item("Access Key ID"), user: item("User Name (IAM or Root)"), user_type: None };
+    let claim =
+        Claim { key: item("Access Key ID"), user: item("User Name (IAM or Root)"), user_type: None, principal: None };
     vec![Finding {
         origin: Origin {
             id: detail("uuid").or(event.id.as_deref()).map(ForeignText::new),

@@ -4,7 +4,7 @@
 //! The answers are those of AWS: unknown keys are recorded in localstack's `test_iam_users` snapshots; the rest is
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html> and its neighbours.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,16 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::Function;
 
-/// A fake IAM of account 123456789012.
+/// The account that the function runs in.
+pub const OWN: &str = "123456789012";
+
+/// The function's own access key.
+const FUNCTIONS_KEY: &str = "ASIAFUNCTIONSOWNROLE";
+
+/// The unique identifiers of the roles that the function works as.
+pub const OWN_ROLE_ID: &str = "AROAFUNCTIONSOWNROLE";
+
+/// A fake of IAM and STS, of every account.
 pub struct FakeIam {
     server: MockServer,
     state: Arc<Mutex<State>>,
@@ -22,25 +31,97 @@ pub struct FakeIam {
 #[derive(Default)]
 struct State {
     keys: Vec<Key>,
+    roles: Vec<Role>,
+    policies: BTreeMap<(String, String), BTreeMap<String, String>>,
+    attached: BTreeSet<(String, String, String)>,
     calls: Vec<Call>,
     faults: Vec<Fault>,
     delay: Duration,
 }
 
 struct Key {
+    account: String,
     user: String,
     id: String,
     status: String,
+}
+
+struct Role {
+    account: String,
+    name: String,
+    id: String,
+    path: String,
 }
 
 /// A call that arrived.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub action: String,
-    pub user: Option<String>,
-    pub key: Option<String>,
-    pub status: Option<String>,
+    /// The account of the credentials that signed it.
+    pub account: String,
+    pub parameters: BTreeMap<String, String>,
     pub at: Instant,
+}
+
+impl Call {
+    fn of(request: &Request) -> Self {
+        let parameters: BTreeMap<_, _> = form_urlencoded::parse(&request.body).into_owned().collect();
+        let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        // The fake writes the account into the credentials that it hands out.
+        let account = signer.get(signer.len().saturating_sub(12)..).filter(|_| signer != FUNCTIONS_KEY).unwrap_or(OWN);
+        Self {
+            action: parameters.get("Action").cloned().unwrap_or_default(),
+            account: account.to_owned(),
+            parameters,
+            at: Instant::now(),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> String {
+        self.parameters.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The user or the role that it is about, as `user/NAME` or `role/NAME`.
+    fn principal(&self) -> String {
+        let user = self.parameters.get("UserName").map(|name| format!("user/{}", name.to_lowercase()));
+        let role = self.parameters.get("RoleName").map(|name| format!("role/{}", name.to_lowercase()));
+        user.or(role).unwrap_or_default()
+    }
+
+    /// The action as policies name it.
+    pub fn permission(&self) -> String {
+        let service = match self.action.as_str() {
+            "AssumeRole" | "AssumeRoot" | "GetCallerIdentity" => "sts",
+            _ => "iam",
+        };
+        format!("{service}:{}", self.action)
+    }
+
+    /// The resource that policies are held against.
+    pub fn resource(&self) -> String {
+        let of = |account: &str, rest: &str| format!("arn:aws:iam::{account}:{rest}");
+        match self.action.as_str() {
+            "AssumeRole" => self.parameter("RoleArn"),
+            "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
+            "GetAccessKeyLastUsed" => of(&self.account, "user/*"),
+            _ => {
+                let named = |name: &str, kind: &str| self.parameters.get(name).map(|name| format!("{kind}/{name}"));
+                let principal = named("UserName", "user").or_else(|| named("RoleName", "role"));
+                of(&self.account, &principal.unwrap_or_else(|| "root".to_owned()))
+            }
+        }
+    }
+
+    /// `Action` and what it is about, in the account named when it is not the function's.
+    fn line(&self) -> String {
+        let policy_arn = self.parameters.get("PolicyArn").and_then(|arn| arn.rsplit('/').next().map(str::to_owned));
+        let named = ["RoleArn", "TargetPrincipal", "UserName", "RoleName", "AccessKeyId", "Status", "PolicyName"];
+        let named = named.iter().filter_map(|name| self.parameters.get(*name).cloned()).chain(policy_arn);
+        let elsewhere = (self.account != OWN).then(|| format!("{}:", self.account));
+        let parts = elsewhere.into_iter().chain([self.action.clone()]).chain(named);
+        parts.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// How calls of one action are answered instead of by the state.
@@ -53,6 +134,9 @@ pub struct Fault {
 
 impl FakeIam {
     pub async fn start() -> Self {
+        // Without a yield a test that starts many uses up its task's budget, and then the server's drop, which blocks on
+        // an asynchronous lock, waits for ever.
+        tokio::task::yield_now().await;
         let server = MockServer::start().await;
         let state = Arc::new(Mutex::new(State::default()));
         let responder = Responder(Arc::clone(&state));
@@ -61,7 +145,35 @@ impl FakeIam {
     }
 
     pub fn key(self, user: &str, id: &str) -> Self {
-        self.state().keys.push(Key { user: user.to_owned(), id: id.to_owned(), status: "Active".to_owned() });
+        self.key_in(OWN, user, id)
+    }
+
+    pub fn key_in(self, account: &str, user: &str, id: &str) -> Self {
+        let [account, user, id, status] = [account, user, id, "Active"].map(str::to_owned);
+        self.state().keys.push(Key { account, user, id, status });
+        self
+    }
+
+    pub fn role(self, name: &str, id: &str, path: &str) -> Self {
+        self.role_in(OWN, name, id, path)
+    }
+
+    pub fn role_in(self, account: &str, name: &str, id: &str, path: &str) -> Self {
+        let [account, name, id, path] = [account, name, id, path].map(str::to_owned);
+        self.state().roles.push(Role { account, name, id, path });
+        self
+    }
+
+    /// Puts an inline policy on a principal (`user/NAME`, `role/NAME`), as somebody else would.
+    pub fn with_policy(self, principal: &str, name: &str) -> Self {
+        let on = (OWN.to_owned(), principal.to_lowercase());
+        self.state().policies.entry(on).or_default().insert(name.to_owned(), "{}".to_owned());
+        self
+    }
+
+    /// Attaches a managed policy to a principal, as somebody else would.
+    pub fn with_attached(self, principal: &str, arn: &str) -> Self {
+        self.state().attached.insert((OWN.to_owned(), principal.to_lowercase(), arn.to_owned()));
         self
     }
 
@@ -92,9 +204,9 @@ impl FakeIam {
     pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function {
         let own = [
             ("AWS_ENDPOINT_URL", url),
-            ("AWS_ACCESS_KEY_ID", "AKIAFUNCTIONSOWNROLE"),
+            ("AWS_ACCESS_KEY_ID", FUNCTIONS_KEY),
             ("AWS_SECRET_ACCESS_KEY", "made-up-secret"),
-            ("ACCOUNT_ID", "123456789012"),
+            ("ACCOUNT_ID", OWN),
         ];
         Function::start(own.into_iter().chain(variables.iter().copied()))
     }
@@ -107,18 +219,26 @@ impl FakeIam {
         self.state().calls.clone()
     }
 
-    /// The calls as `Action user key status`, without what a call does not give.
     pub fn call_lines(&self) -> Vec<String> {
-        let line = |call: Call| {
-            let parts = [Some(call.action), call.user, call.key, call.status];
-            parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-        };
-        self.calls().into_iter().map(line).collect()
+        self.calls().iter().map(Call::line).collect()
     }
 
     /// `None` when the key is gone.
     pub fn status(&self, id: &str) -> Option<String> {
         self.state().keys.iter().find(|key| key.id == id).map(|key| key.status.clone())
+    }
+
+    /// The inline policies of a principal of the function's account, by name.
+    pub fn policies(&self, principal: &str) -> BTreeMap<String, String> {
+        let of = (OWN.to_owned(), principal.to_lowercase());
+        self.state().policies.get(&of).cloned().unwrap_or_default()
+    }
+
+    /// The managed policies of a principal of the function's account.
+    pub fn attached(&self, principal: &str) -> Vec<String> {
+        let state = self.state();
+        let of = state.attached.iter().filter(|(account, on, _)| account == OWN && *on == principal.to_lowercase());
+        of.map(|(_, _, arn)| arn.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,17 +250,7 @@ struct Responder(Arc<Mutex<State>>);
 
 impl Respond for Responder {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let parameter = |name: &str| {
-            let mut parameters = form_urlencoded::parse(&request.body);
-            parameters.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-        };
-        let call = Call {
-            action: parameter("Action").unwrap_or_default(),
-            user: parameter("UserName"),
-            key: parameter("AccessKeyId"),
-            status: parameter("Status"),
-            at: Instant::now(),
-        };
+        let call = Call::of(request);
         let mut state = self.0.lock().expect("the responder does not panic");
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
@@ -153,25 +263,49 @@ impl Respond for Responder {
 
 impl State {
     fn answer(&mut self, call: &Call) -> ResponseTemplate {
-        if call.action == "GetAccessKeyLastUsed" {
-            let id = call.key.clone().unwrap_or_default();
-            return match self.keys.iter().find(|key| key.id == id) {
-                Some(key) => success(
-                    &call.action,
-                    &format!(
-                        "<UserName>{}</UserName><AccessKeyLastUsed><Region>N/A</Region><ServiceName>N/A</ServiceName>\
-                         </AccessKeyLastUsed>",
-                        key.user
-                    ),
-                ),
-                None => denied(&format!("iam:GetAccessKeyLastUsed on resource: access key {id}")),
-            };
+        match call.action.as_str() {
+            "AssumeRole" => {
+                let role = call.parameter("RoleArn");
+                handed_out(&call.action, role.split(':').nth(4).unwrap_or_default())
+            }
+            "AssumeRoot" => handed_out(&call.action, &call.parameter("TargetPrincipal")),
+            "GetCallerIdentity" => success(
+                &call.action,
+                &format!("<UserId>{OWN_ROLE_ID}:key-remediator</UserId><Account>{}</Account>", call.account),
+            ),
+            "GetAccessKeyLastUsed" => self.owner(call),
+            "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => self.key_call(call),
+            "GetRole" => match self.roles.iter().find(|role| role.account == call.account && role.is(call)) {
+                Some(role) => success(&call.action, &role.described()),
+                None => error(404, "NoSuchEntity", "The role cannot be found."),
+            },
+            _ => self.policy_call(call),
         }
-        let Some(user) = &call.user else {
+    }
+
+    fn owner(&self, call: &Call) -> ResponseTemplate {
+        let id = call.parameter("AccessKeyId");
+        match self.keys.iter().find(|key| key.id == id && key.account == call.account) {
+            Some(key) => success(
+                &call.action,
+                &format!(
+                    "<UserName>{}</UserName><AccessKeyLastUsed><Region>N/A</Region><ServiceName>N/A</ServiceName>\
+                     </AccessKeyLastUsed>",
+                    key.user
+                ),
+            ),
+            None => denied(&format!("iam:GetAccessKeyLastUsed on resource: access key {id}")),
+        }
+    }
+
+    fn key_call(&mut self, call: &Call) -> ResponseTemplate {
+        // Without a user name the calls are about the caller, who is the root user only after AssumeRoot.
+        let user = call.parameters.get("UserName").cloned().or_else(|| self.root_caller(call));
+        let Some(user) = user else {
             return error(400, "ValidationError", "Must specify userName when calling with non-User credentials");
         };
-        let of_user = |key: &Key| key.user.eq_ignore_ascii_case(user);
-        let found = self.keys.iter().position(|key| of_user(key) && Some(&key.id) == call.key.as_ref());
+        let of_user = |key: &Key| key.account == call.account && key.user.eq_ignore_ascii_case(&user);
+        let found = self.keys.iter().position(|key| of_user(key) && key.id == call.parameter("AccessKeyId"));
         match (call.action.as_str(), found) {
             ("ListAccessKeys", _) => {
                 let members: String = self.keys.iter().filter(|key| of_user(key)).map(Key::listed).collect();
@@ -184,28 +318,120 @@ impl State {
                 )
             }
             (_, None) => {
-                let id = call.key.clone().unwrap_or_default();
+                let id = call.parameter("AccessKeyId");
                 error(404, "NoSuchEntity", &format!("The Access Key with id {id} cannot be found."))
             }
             ("UpdateAccessKey", Some(index)) => {
-                self.keys[index].status = call.status.clone().unwrap_or_default();
+                self.keys[index].status = call.parameter("Status");
                 success(&call.action, "")
             }
-            ("DeleteAccessKey", Some(index)) => {
+            (_, Some(index)) => {
                 self.keys.remove(index);
                 success(&call.action, "")
             }
-            (action, _) => error(400, "InvalidAction", action),
+        }
+    }
+
+    fn root_caller(&self, call: &Call) -> Option<String> {
+        let assumed =
+            |earlier: &Call| earlier.action == "AssumeRoot" && earlier.parameter("TargetPrincipal") == call.account;
+        self.calls.iter().any(assumed).then(|| "root-user".to_owned())
+    }
+
+    fn policy_call(&mut self, call: &Call) -> ResponseTemplate {
+        let on = (call.account.clone(), call.principal());
+        let known = match call.principal().split_once('/') {
+            Some(("user", name)) => {
+                self.keys.iter().any(|key| key.account == on.0 && key.user.eq_ignore_ascii_case(name))
+            }
+            Some((_, name)) => {
+                self.roles.iter().any(|role| role.account == on.0 && role.name.eq_ignore_ascii_case(name))
+            }
+            None => false,
+        };
+        if !known {
+            return error(404, "NoSuchEntity", "The principal cannot be found.");
+        }
+        let attachment = (on.0.clone(), on.1.clone(), call.parameter("PolicyArn"));
+        let done = success(&call.action, "");
+        let gone = || error(404, "NoSuchEntity", "There is nothing of that name.");
+        match call.action.as_str() {
+            "PutUserPolicy" | "PutRolePolicy" => {
+                let (name, document) = (call.parameter("PolicyName"), call.parameter("PolicyDocument"));
+                self.policies.entry(on).or_default().insert(name, document);
+                done
+            }
+            "DeleteUserPolicy" | "DeleteRolePolicy" => {
+                let removed = self.policies.entry(on).or_default().remove(&call.parameter("PolicyName"));
+                if removed.is_some() { done } else { gone() }
+            }
+            "ListUserPolicies" | "ListRolePolicies" => {
+                let names = self.policies.get(&on).into_iter().flat_map(BTreeMap::keys);
+                let names: Vec<_> = names.map(|name| format!("<member>{name}</member>")).collect();
+                let names = names.concat();
+                success(&call.action, &format!("<PolicyNames>{names}</PolicyNames><IsTruncated>false</IsTruncated>"))
+            }
+            "AttachUserPolicy" => {
+                self.attached.insert(attachment);
+                done
+            }
+            "DetachUserPolicy" => {
+                if self.attached.remove(&attachment) {
+                    done
+                } else {
+                    gone()
+                }
+            }
+            "ListAttachedUserPolicies" => {
+                let of_principal = self.attached.iter().filter(|(account, name, _)| (account, name) == (&on.0, &on.1));
+                let members = of_principal.map(|(_, _, arn)| format!("<member><PolicyArn>{arn}</PolicyArn></member>"));
+                let members: String = members.collect();
+                success(
+                    &call.action,
+                    &format!("<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>"),
+                )
+            }
+            "GetLoginProfile" => error(404, "NoSuchEntity", "Login Profile cannot be found."),
+            "ListServiceSpecificCredentials" => success(&call.action, "<ServiceSpecificCredentials/>"),
+            "ListSigningCertificates" => success(&call.action, "<Certificates/><IsTruncated>false</IsTruncated>"),
+            "ListSSHPublicKeys" => success(&call.action, "<SSHPublicKeys/><IsTruncated>false</IsTruncated>"),
+            action => error(400, "InvalidAction", action),
         }
     }
 }
 
+/// Temporary credentials of an account, whose access key ID ends in it.
+fn handed_out(action: &str, account: &str) -> ResponseTemplate {
+    success(
+        action,
+        &format!(
+            "<Credentials><AccessKeyId>ASIAMADE{account}</AccessKeyId><SecretAccessKey>made-up-secret\
+             </SecretAccessKey><SessionToken>made-up-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
+             </Credentials>"
+        ),
+    )
+}
+
 impl Key {
     fn listed(&self) -> String {
-        let Self { user, id, status } = self;
+        let Self { user, id, status, .. } = self;
         format!(
             "<member><UserName>{user}</UserName><AccessKeyId>{id}</AccessKeyId><Status>{status}</Status>\
              <CreateDate>2020-01-02T03:04:05Z</CreateDate></member>"
+        )
+    }
+}
+
+impl Role {
+    fn is(&self, call: &Call) -> bool {
+        self.name.eq_ignore_ascii_case(&call.parameter("RoleName"))
+    }
+
+    fn described(&self) -> String {
+        let Self { account, name, id, path } = self;
+        format!(
+            "<Role><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
+             <Arn>arn:aws:iam::{account}:role{path}{name}</Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></Role>"
         )
     }
 }

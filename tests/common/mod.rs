@@ -244,10 +244,10 @@ fn tool(name: &str) -> PathBuf {
     path
 }
 
-/// `template.yaml` as JSON.
-pub fn template() -> Value {
+/// A template as JSON.
+pub fn template(name: &str) -> Value {
     let mut command = Command::new(tool("venv/bin/python"));
-    let output = command.arg(root().join("tools/template.py")).arg(root().join("template.yaml")).output();
+    let output = command.arg(root().join("tools/template.py")).arg(root().join(name)).output();
     let output = output.expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
