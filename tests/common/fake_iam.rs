@@ -24,6 +24,7 @@ struct State {
     keys: Vec<Key>,
     calls: Vec<Call>,
     faults: Vec<Fault>,
+    every_other: Option<ResponseTemplate>,
     delay: Duration,
 }
 
@@ -75,6 +76,12 @@ impl FakeIam {
     /// Every call of an action gets this answer.
     pub fn always(self, action: &'static str, answer: ResponseTemplate) -> Self {
         self.state().faults.push(Fault { action, answers: VecDeque::new(), for_ever: Some(answer) });
+        self
+    }
+
+    /// Every other call, whatever its action, gets this answer.
+    pub fn every_other_call(self, answer: ResponseTemplate) -> Self {
+        self.state().every_other = Some(answer);
         self
     }
 
@@ -145,6 +152,7 @@ impl Respond for Responder {
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
         let fault = fault.and_then(|fault| fault.answers.pop_front().or(fault.for_ever.clone()));
+        let fault = fault.or(state.every_other.clone().filter(|_| state.calls.len().is_multiple_of(2)));
         let delay = state.delay;
         let answer = fault.unwrap_or_else(|| state.answer(&call));
         if delay.is_zero() { answer } else { answer.set_delay(delay) }

@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod cost;
 pub mod fake_iam;
+pub mod runtime_api;
+pub mod throughput;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -138,9 +142,15 @@ pub struct Function {
 impl Function {
     pub fn start<'e>(variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
         let binary = std::env::var("FUNCTION_BINARY").unwrap_or_else(|_| built_binary().display().to_string());
+        Self::run(&[&binary], variables)
+    }
+
+    /// Any program that talks to Lambda's runtime interface, with its arguments.
+    pub fn run<'e>(command: &[&str], variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
         let [invoke, runtime] = free_addresses();
         let mut child = Command::new(tool("aws-lambda-rie"))
-            .args(["--runtime-interface-emulator-address", &invoke, "--runtime-api-address", &runtime, &binary])
+            .args(["--runtime-interface-emulator-address", &invoke, "--runtime-api-address", &runtime])
+            .args(command)
             .env_clear()
             .env("AWS_REGION", "us-east-1")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "60")
@@ -168,6 +178,17 @@ impl Function {
         serde_json::from_str(&response.into_body().read_to_string().expect("text")).expect("JSON")
     }
 
+    /// The most memory that the function ever held, in KiB.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let field = |status: &str, name: &str| -> Option<u64> {
+            status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+        };
+        let processes = std::fs::read_dir("/proc").ok()?.filter_map(Result::ok);
+        let statuses = processes.filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok());
+        let own = u64::from(self.child.id());
+        statuses.filter(|status| field(status, "PPid:") == Some(own)).find_map(|status| field(&status, "VmHWM:"))
+    }
+
     /// Ends the sandbox as Lambda does and gives what the function printed.
     pub fn stop(mut self) -> String {
         self.end();
@@ -175,9 +196,14 @@ impl Function {
     }
 
     fn end(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// Ends a process as Lambda does.
+fn end(process: &mut Child) {
+    let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+    let _ = process.wait();
 }
 
 impl Drop for Function {
@@ -234,11 +260,18 @@ fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
     held.into_iter().map(|(_, address)| address).collect::<Vec<_>>().try_into().expect("as many as were asked for")
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn tool(name: &str) -> PathBuf {
+/// A file in a folder that git ignores.
+pub fn temporary(name: &str) -> PathBuf {
+    let folder = root().join("target/tmp");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder.join(name)
+}
+
+pub fn tool(name: &str) -> PathBuf {
     let path = root().join(".tools").join(name);
     assert!(path.exists(), "{} is missing: run `make tools`", path.display());
     path
