@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::cost::{Target, amazon_trust_services, valgrind, zipped_size};
+use common::cost::{Target, amazon_trust_services, two_roots, valgrind, zipped_size};
 use common::root;
 use common::throughput::{DELAY, FINDINGS, Throughput, throughput};
 
@@ -76,7 +76,7 @@ fn peers() -> Vec<Peer> {
     let python = root().join(".tools/bench/bin/python").display().to_string();
     let system = system_certificates();
     vec![
-        Peer::of_binary("key-remediator", "target/lambda/key-remediator/bootstrap", amazon_trust_services()),
+        Peer::of_binary("key-remediator", "target/lambda/key-remediator/bootstrap", two_roots()),
         Peer::of_binary("the SDK's defaults", "target/bench/release/stock", system.clone()),
         Peer::of_binary(
             "the same, no jitter entropy, few certificates",
@@ -113,7 +113,7 @@ fn heading() -> String {
          starts, calls `UpdateAccessKey` and `ListAccessKeys` of the same mock of IAM over TLS and answers. Peers take \
          turns, {ROUNDS} rounds; times are medians from the invocation to the answer, the emulator's share included, and \
          compare only within this run. Instructions are all that valgrind counts from the start of the process to its \
-         end, nothing subtracted. Each peer reads the certificates that it trusts by default.\n"
+         end, nothing subtracted. Each peer reads as many certificates as by default.\n"
     )
 }
 

@@ -7,7 +7,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::cost::{Target, amazon_trust_services, valgrind, zipped_size};
+use common::cost::{Target, two_roots, valgrind, zipped_size};
 use common::root;
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ async fn a_cold_start_is_within_its_budget() {
         tell("skipped: the figures are those of x86_64");
         return;
     }
-    let target = Target::start("budget", &amazon_trust_services()).await;
+    let target = Target::start("budget", &two_roots()).await;
     let binary = release_binary().display().to_string();
     let cost = tokio::task::block_in_place(|| target.cost(&[&binary], &[]));
     assert_within_budget("peakMemoryKiB", cost.peak_memory);

@@ -99,9 +99,20 @@ impl Target {
     }
 }
 
-/// The certificates that the function trusts by default.
+/// The five roots that are compiled into the function.
 pub fn amazon_trust_services() -> PathBuf {
     root().join("src/aws/amazon-trust-services.pem")
+}
+
+/// As many of them as give the function the work of the five: it reads a bundle twice, once to check it, and those
+/// that are compiled in once. With the mock's own, three are read twice.
+pub fn two_roots() -> PathBuf {
+    const END: &str = "-----END CERTIFICATE-----\n";
+    let all = std::fs::read_to_string(amazon_trust_services()).expect("the roots");
+    let two: String = all.split_inclusive(END).take(2).collect();
+    let file = temporary("two-roots.pem");
+    std::fs::write(&file, two).expect("a file");
+    file
 }
 
 /// The bytes of the bundle that is deployed, which is the zipped binary.
