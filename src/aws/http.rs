@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_iam::config::SharedHttpClient;
-use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The file that `AWS_CA_BUNDLE` names cannot be used:
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>.
@@ -23,37 +27,54 @@ pub struct CaBundleError {
 
 /// Region, credentials and endpoints as the SDK finds them, with this function's HTTP client.
 ///
+/// Lambda gives the region and the credentials in the environment, which is also where the SDK's chains look first:
+/// where they are set, the other links of the chains, each with clients of its own, are not built.
+///
 /// # Errors
 /// When `AWS_CA_BUNDLE` is set to a file without certificates.
 pub async fn sdk_config() -> Result<SdkConfig, CaBundleError> {
-    let trust = trust_store(std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()))?;
-    Ok(aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let region = variable("AWS_REGION");
+    let trust = trust_store(variable("AWS_CA_BUNDLE"), region.as_deref().unwrap_or_default())?;
+    let mut sdk = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(https_client(trust))
         .timeout_config(time_limits())
-        .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .load()
-        .await)
+        .retry_config(RetryConfig::standard().with_max_attempts(5));
+    if let Some(region) = region {
+        sdk = sdk.region(Region::new(region));
+    }
+    if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
+        sdk = sdk.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    Ok(sdk.load().await)
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// One connector for all services, made at start: the SDK's own client makes one more to try it out.
 fn https_client(trust: TrustStore) -> SharedHttpClient {
     let tls = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is all that a context needs");
-    Builder::new().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls).build_https()
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_LIMIT).build();
+    let connector = Connector::builder().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls);
+    let connector = SharedHttpConnector::new(connector.connector_settings(settings).build());
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// A hung connection is given up and tried again: without a limit on the attempt the SDK waits for ever.
 fn time_limits() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
+        .connect_timeout(CONNECT_LIMIT)
         .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(15))
         .build()
 }
 
-/// The bundle replaces the system's certificates, as in the other SDKs. The HTTP client panics on a certificate that
-/// it cannot read, so each is read here first.
-fn trust_store(bundle: Option<String>) -> Result<TrustStore, CaBundleError> {
+/// The bundle replaces the certificates that are trusted otherwise, as in the other SDKs. The HTTP client panics on a
+/// certificate that it cannot read, so each is read here first.
+fn trust_store(bundle: Option<String>, region: &str) -> Result<TrustStore, CaBundleError> {
     let Some(path) = bundle else {
-        return Ok(TrustStore::default());
+        return Ok(if is_in_aws_partition(region) { amazon_trust_services() } else { TrustStore::default() });
     };
     let fail = |problem: String| CaBundleError { path: path.clone(), problem };
     let pem = std::fs::read(&path).map_err(|error| fail(format!("which cannot be read ({error})")))?;
@@ -68,4 +89,41 @@ fn trust_store(bundle: Option<String>) -> Result<TrustStore, CaBundleError> {
         return Err(fail("which holds no certificate".to_owned()));
     }
     Ok(TrustStore::empty().with_pem_certificate(pem))
+}
+
+/// The roots of Amazon's own authority: <https://www.amazontrust.com/repository/>.
+fn amazon_trust_services() -> TrustStore {
+    TrustStore::empty().with_pem_certificate(include_bytes!("amazon-trust-services.pem").as_slice())
+}
+
+/// Whether Amazon Trust Services signs for the endpoints of a region. The others, such as China and the European
+/// sovereign cloud, have authorities of their own. The form is that of the SDK's partitions.
+fn is_in_aws_partition(region: &str) -> bool {
+    const AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
+    let mut parts = region.split('-');
+    parts.next().is_some_and(|area| AREAS.contains(&area)) && parts.count() == 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_in_aws_partition;
+
+    #[test]
+    fn only_regions_of_the_aws_partition_are_served_by_amazons_authority_alone() {
+        for (region, expected) in [
+            ("us-east-1", true),
+            ("ap-southeast-7", true),
+            ("mx-central-1", true),
+            ("cn-north-1", false),
+            ("us-gov-west-1", false),
+            ("us-iso-east-1", false),
+            ("us-isob-east-1", false),
+            ("us-isof-south-1", false),
+            ("eu-isoe-west-1", false),
+            ("eusc-de-east-1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_in_aws_partition(region), expected, "{region}");
+        }
+    }
 }

@@ -61,6 +61,9 @@ fn is_access_denied(code: &str) -> bool {
     matches!(code, "AccessDenied" | "AccessDeniedException")
 }
 
+/// What rustls says of a certificate that no trusted authority has signed.
+const UNTRUSTED: &str = "invalid peer certificate: UnknownIssuer";
+
 /// AWS's own words where there are some, otherwise the whole chain of causes: the SDK's outermost error says no more
 /// than "dispatch failure".
 fn problem<E, R>(error: &SdkError<E, R>) -> String
@@ -77,6 +80,9 @@ where
         text.push_str(": ");
         text.push_str(&error.to_string());
         cause = error.source();
+    }
+    if text.contains(UNTRUSTED) {
+        text.push_str(": AWS_CA_BUNDLE can name a file of the PEM certificates to trust instead");
     }
     text
 }

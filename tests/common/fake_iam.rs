@@ -36,6 +36,7 @@ struct State {
     attached: BTreeSet<(String, String, String)>,
     calls: Vec<Call>,
     faults: Vec<Fault>,
+    every_other: Option<ResponseTemplate>,
     delay: Duration,
 }
 
@@ -190,6 +191,12 @@ impl FakeIam {
         self
     }
 
+    /// Every other call, whatever its action, gets this answer.
+    pub fn every_other_call(self, answer: ResponseTemplate) -> Self {
+        self.state().every_other = Some(answer);
+        self
+    }
+
     /// Every answer takes this long.
     pub fn slow(self, delay: Duration) -> Self {
         self.state().delay = delay;
@@ -255,6 +262,7 @@ impl Respond for Responder {
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
         let fault = fault.and_then(|fault| fault.answers.pop_front().or(fault.for_ever.clone()));
+        let fault = fault.or(state.every_other.clone().filter(|_| state.calls.len().is_multiple_of(2)));
         let delay = state.delay;
         let answer = fault.unwrap_or_else(|| state.answer(&call));
         if delay.is_zero() { answer } else { answer.set_delay(delay) }

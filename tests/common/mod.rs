@@ -2,14 +2,20 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod cost;
 pub mod fake_iam;
+pub mod runtime_api;
+pub mod throughput;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -138,9 +144,15 @@ pub struct Function {
 impl Function {
     pub fn start<'e>(variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
         let binary = std::env::var("FUNCTION_BINARY").unwrap_or_else(|_| built_binary().display().to_string());
+        Self::run(&[&binary], variables)
+    }
+
+    /// Any program that talks to Lambda's runtime interface, with its arguments.
+    pub fn run<'e>(command: &[&str], variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
         let [invoke, runtime] = free_addresses();
         let mut child = Command::new(tool("aws-lambda-rie"))
-            .args(["--runtime-interface-emulator-address", &invoke, "--runtime-api-address", &runtime, &binary])
+            .args(["--runtime-interface-emulator-address", &invoke, "--runtime-api-address", &runtime])
+            .args(command)
             .env_clear()
             .env("AWS_REGION", "us-east-1")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "60")
@@ -168,6 +180,17 @@ impl Function {
         serde_json::from_str(&response.into_body().read_to_string().expect("text")).expect("JSON")
     }
 
+    /// The most memory that the function ever held, in KiB.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let field = |status: &str, name: &str| -> Option<u64> {
+            status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+        };
+        let processes = std::fs::read_dir("/proc").ok()?.filter_map(Result::ok);
+        let statuses = processes.filter_map(|process| std::fs::read_to_string(process.path().join("status")).ok());
+        let own = u64::from(self.child.id());
+        statuses.filter(|status| field(status, "PPid:") == Some(own)).find_map(|status| field(&status, "VmHWM:"))
+    }
+
     /// Ends the sandbox as Lambda does and gives what the function printed.
     pub fn stop(mut self) -> String {
         self.end();
@@ -175,9 +198,14 @@ impl Function {
     }
 
     fn end(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
+}
+
+/// Ends a process as Lambda does.
+fn end(process: &mut Child) {
+    let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+    let _ = process.wait();
 }
 
 impl Drop for Function {
@@ -218,27 +246,33 @@ fn built_binary() -> PathBuf {
     own.ancestors().nth(2).expect("a target folder").join(env!("CARGO_PKG_NAME"))
 }
 
-/// Addresses that were free a moment ago. They are held until all are known, and never given out twice.
+/// Addresses that were free a moment ago, for programs that cannot choose a port of their own. They lie below the ports
+/// that the kernel gives out, so that no server or connection of another test can take them in between.
 fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
-    static GIVEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let mut given = GIVEN.lock().expect("no test panics here");
-    let mut held = Vec::new();
-    while held.len() < COUNT {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
-        if !given.contains(&address) {
-            given.push(address.clone());
-            held.push((listener, address));
-        }
-    }
-    held.into_iter().map(|(_, address)| address).collect::<Vec<_>>().try_into().expect("as many as were asked for")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const PORTS: Range<u16> = 10_000..32_000;
+    let start = u16::try_from(std::process::id() % 220).expect("small") * 100;
+    std::array::from_fn(|_| {
+        let mut addresses = std::iter::from_fn(|| {
+            let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
+            Some(format!("127.0.0.1:{}", PORTS.start + offset))
+        });
+        addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
+    })
 }
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn tool(name: &str) -> PathBuf {
+/// A file in a folder that git ignores.
+pub fn temporary(name: &str) -> PathBuf {
+    let folder = root().join("target/tmp");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder.join(name)
+}
+
+pub fn tool(name: &str) -> PathBuf {
     let path = root().join(".tools").join(name);
     assert!(path.exists(), "{} is missing: run `make tools`", path.display());
     path

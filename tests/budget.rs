@@ -1,0 +1,61 @@
+//! What a cold start may cost: the figures of `bench/budget.json`, with a tenth on top.
+//!
+//! Instructions and not seconds, because they are the same on a busy machine. They need valgrind and are those of
+//! `x86_64`; the size of the bundle is checked everywhere.
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::cost::{Target, two_roots, valgrind, zipped_size};
+use common::root;
+use serde_json::Value;
+
+const FILE: &str = "bench/budget.json";
+
+fn assert_within_budget(name: &str, measured: u64) {
+    let text = std::fs::read_to_string(root().join(FILE)).expect("the budget");
+    let budget: Value = serde_json::from_str(&text).expect("JSON");
+    let figure = budget[name].as_u64().unwrap_or_else(|| panic!("no {name} in {FILE}"));
+    let limit = figure + figure / 10;
+    tell(&format!("{name}: {measured}, budget {figure}, limit {limit}"));
+    assert!(
+        measured <= limit,
+        "{name} is {measured}, over {limit}, which is a tenth above the figure in {FILE}: find what was added to the \
+         cold start, or edit that file if it is worth its cost"
+    );
+}
+
+#[allow(clippy::print_stdout, reason = "the figures are of use when nothing fails, too")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+fn release_binary() -> PathBuf {
+    let binary = root().join("target/lambda/key-remediator/bootstrap");
+    assert!(binary.exists(), "{} is missing: run `make build`", binary.display());
+    binary
+}
+
+#[test]
+#[ignore = "measures the release binary: `make budget`"]
+fn the_bundle_is_within_its_budget() {
+    assert_within_budget("zippedBytes", zipped_size(&release_binary()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures the release binary: `make budget`"]
+async fn a_cold_start_is_within_its_budget() {
+    if std::env::consts::ARCH != "x86_64" {
+        tell("skipped: the figures are those of x86_64");
+        return;
+    }
+    let target = Target::start("budget", &two_roots()).await;
+    let binary = release_binary().display().to_string();
+    let cost = tokio::task::block_in_place(|| target.cost(&[&binary], &[]));
+    match valgrind() {
+        Some(valgrind) => assert_within_budget("instructions", target.instructions(&valgrind, &[&binary], &[]).await),
+        None => tell("instructions: skipped, because valgrind is not installed"),
+    }
+    assert_within_budget("peakMemoryKiB", cost.peak_memory);
+}

@@ -1,0 +1,57 @@
+//! Lambda's runtime interface for one event, where the emulator is of no use: it kills the process when it ends, before
+//! valgrind has written what it counted. <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use wiremock::matchers::{method, path, path_regex};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const INVOCATION: &str = "/2018-06-01/runtime/invocation";
+
+/// Gives one event to the process that asks for one, and takes its answer.
+pub struct RuntimeApi {
+    server: MockServer,
+}
+
+impl RuntimeApi {
+    pub async fn start(event: &Value) -> Self {
+        let server = MockServer::start().await;
+        let deadline = SystemTime::now() + Duration::from_mins(10);
+        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_millis();
+        let event = ResponseTemplate::new(200)
+            .insert_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
+            .insert_header("Lambda-Runtime-Deadline-Ms", deadline.to_string())
+            .insert_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
+            .insert_header("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000")
+            .set_body_json(event);
+        let next = || Mock::given(method("GET")).and(path(format!("{INVOCATION}/next")));
+        next().respond_with(event).up_to_n_times(1).mount(&server).await;
+        next().respond_with(ResponseTemplate::new(200).set_delay(Duration::from_hours(1))).mount(&server).await;
+        let answer = Mock::given(method("POST")).and(path_regex(format!("^{INVOCATION}/.*/(response|error)$")));
+        answer.respond_with(ResponseTemplate::new(202)).mount(&server).await;
+        Self { server }
+    }
+
+    /// What Lambda sets for a custom runtime.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let address = self.server.address().to_string();
+        let variables = [
+            ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "function"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/function"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+            ("AWS_REGION", "us-east-1"),
+        ];
+        variables.map(|(name, value)| (name, value.to_owned())).to_vec()
+    }
+
+    /// The answer, or the error, once there is one.
+    pub async fn answer(&self) -> Option<String> {
+        let requests = self.server.received_requests().await.expect("requests are recorded");
+        let answer = requests.iter().find(|request| request.method.as_str() == "POST");
+        answer.map(|request| String::from_utf8_lossy(&request.body).into_owned())
+    }
+}
