@@ -21,7 +21,8 @@ fn decided(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
     let line = |finding: &key_remediator::finding::Finding| {
         let decision = match decide(finding, &config, &own) {
             Decision::Act(Plan { target: Target::Key(plan), .. }) => format!("{:?}", plan.operation),
-            Decision::Act(plan) => format!("{:?}", plan.target),
+            Decision::Act(Plan { target: Target::Sessions(plan), .. }) => format!("Sessions of {}", plan.on),
+            Decision::Act(Plan { target: Target::RootKey(_), .. }) => "DeleteRootKey".to_owned(),
             Decision::Leave(outcome, _) => outcome.to_string(),
         };
         let key = finding.credential.key().map(ToString::to_string);
@@ -50,6 +51,7 @@ fn every_sample() {
         ("command-deactivate-without-user", &["Deactivate AKIAIOSFODNN7EXAMPLE"]),
         ("command-delete", &["Delete AKIAIOSFODNN7EXAMPLE Bob"]),
         ("command-restore", &["Restore AKIAIOSFODNN7EXAMPLE Bob"]),
+        ("command-restore-sessions", &["Sessions of role Bob"]),
         ("custom-source", &[act]),
         ("guardduty-anomaly", &[ignored]),
         ("guardduty-archived", &[ignored]),

@@ -38,6 +38,7 @@ const SAMPLES: &[Sample] = &[
     sample("command-deactivate-without-user", Inactive, &["contained"]),
     sample("command-delete", Gone, &["contained"]),
     sample("command-restore", Active, &["restored"]),
+    sample("command-restore-sessions", Active, &["not_found"]),
     Sample {
         variables: &[("CUSTOM_SOURCES", "com.example.leak-scanner")],
         ..sample("custom-source", Inactive, &["contained"])
@@ -215,4 +216,27 @@ async fn of_a_mixed_batch_exactly_the_messages_that_cannot_be_read_are_handed_ba
     assert_eq!(account.keys("Carol").await[&carol], "Inactive");
     let good = account.function(&[]).invoke(&replaced(&event("sqs-guardduty"), &keys));
     assert_eq!(good["batchItemFailures"], json!([]));
+}
+
+#[tokio::test]
+async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_of_its_user_alone() {
+    let own = Account::new(Moto::shared(), "510000000006").await;
+    let member = Account::new(Moto::shared(), "510000000007").await;
+    let [own_key] = own.user("Bob").await;
+    let [key, sibling] = member.user("Bob").await;
+    let function = own.function(&[("MEMBER_ROLE", "key-remediator-member"), ("CONTAINMENT", "sessions")]);
+    let finding = event("guardduty-iam-user");
+    let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &member.id)]);
+
+    let contained = function.invoke(&finding);
+    assert_eq!(outcomes(&contained), ["contained"]);
+    assert_eq!(member.keys("Bob").await[&key], "Inactive");
+    assert_eq!(member.keys("Bob").await[&sibling], "Active");
+    assert_eq!(member.policies("Bob").await, ["key-remediator-deny-sessions"]);
+    assert_eq!(own.keys("Bob").await[&own_key], "Active");
+    assert_eq!(own.policies("Bob").await, [""; 0]);
+
+    assert_eq!(outcomes(&function.invoke(&contained["results"][0]["undo"])), ["restored"]);
+    assert_eq!(member.keys("Bob").await[&key], "Active");
+    assert_eq!(member.policies("Bob").await, [""; 0]);
 }

@@ -127,6 +127,12 @@ impl Account {
         listed.access_key_metadata().iter().map(key).collect()
     }
 
+    /// The names of a user's inline policies, from IAM.
+    pub async fn policies(&self, user: &str) -> Vec<String> {
+        let listed = self.iam.list_user_policies().user_name(user).send().await.expect("moto lists policies");
+        listed.policy_names().to_vec()
+    }
+
     /// The function in this account, with more variables.
     pub fn function(&self, variables: &[(&str, &str)]) -> Function {
         let own = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
