@@ -16,8 +16,8 @@ use super::Function;
 /// The account that the function runs in.
 pub const OWN: &str = "123456789012";
 
-/// The function's own access key.
-const FUNCTIONS_KEY: &str = "ASIAFUNCTIONSOWNROLE";
+/// How the access key IDs that the fake hands out begin; the account follows.
+const HANDED_OUT: &str = "ASIAMADE";
 
 /// The unique identifiers of the roles that the function works as.
 pub const OWN_ROLE_ID: &str = "AROAFUNCTIONSOWNROLE";
@@ -70,7 +70,7 @@ impl Call {
         let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         // The fake writes the account into the credentials that it hands out.
-        let account = signer.get(signer.len().saturating_sub(12)..).filter(|_| signer != FUNCTIONS_KEY).unwrap_or(OWN);
+        let account = signer.strip_prefix(HANDED_OUT).unwrap_or(OWN);
         Self {
             action: parameters.get("Action").cloned().unwrap_or_default(),
             account: account.to_owned(),
@@ -211,7 +211,7 @@ impl FakeIam {
     pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function {
         let own = [
             ("AWS_ENDPOINT_URL", url),
-            ("AWS_ACCESS_KEY_ID", FUNCTIONS_KEY),
+            ("AWS_ACCESS_KEY_ID", "ASIAFUNCTIONSOWNROLE"),
             ("AWS_SECRET_ACCESS_KEY", "made-up-secret"),
             ("ACCOUNT_ID", OWN),
         ];
@@ -413,7 +413,7 @@ fn handed_out(action: &str, account: &str) -> ResponseTemplate {
     success(
         action,
         &format!(
-            "<Credentials><AccessKeyId>ASIAMADE{account}</AccessKeyId><SecretAccessKey>made-up-secret\
+            "<Credentials><AccessKeyId>{HANDED_OUT}{account}</AccessKeyId><SecretAccessKey>made-up-secret\
              </SecretAccessKey><SessionToken>made-up-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
              </Credentials>"
         ),
