@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::containment::{self, Applied, Cause, StepError};
 use crate::decision::{Decision, KeyPlan, Plan, Target, decide};
 use crate::event::{self, EventError, Item};
-use crate::finding::{AccountId, Finding};
+use crate::finding::{AccountId, Finding, ForeignText};
 use crate::report::{Answer, Finished, Report};
 
 /// How many credentials are worked on at a time: IAM throttles callers that ask for much more.
@@ -138,7 +138,8 @@ impl Failures {
         let mut failures = Self { messages: from_sqs.then(Vec::new), failure: Failure::default() };
         for item in items {
             if let Err(error) = &item.content {
-                tracing::error!(outcome = "failed", sqs_message_id = item.message, "{error}");
+                let message = item.message.as_deref().map(ForeignText::new);
+                tracing::error!(outcome = "failed", sqs_message_id = message.as_ref().map(display), "{error}");
                 if failures.hand_back(&[item.message.as_deref()]) {
                     failures.failure.unreadable.push(error.clone());
                 }

@@ -17,12 +17,7 @@ use crate::report::{Finished, KeyState, Outcome, SiblingKey, undo_key};
 /// # Errors
 /// When IAM confirmed neither the change nor that there is nothing to change.
 pub async fn apply(plan: &KeyPlan<'_>, account: &AccountId, dry_run: bool, iam: &Iam) -> Result<Applied, StepError> {
-    let failed = |step: Step, user: Option<&UserName>, cause: Cause| StepError {
-        step,
-        subject: Subject::key(plan.key, user),
-        account: account.clone(),
-        cause,
-    };
+    let failed = |step: Step, user: Option<&UserName>, cause: Cause| failed(plan, account, step, user, cause);
     let step = Step::from(plan.operation);
     let status = match plan.operation {
         Operation::Deactivate | Operation::Delete => KeyStatus::Inactive,
@@ -74,12 +69,7 @@ pub async fn finish(
     iam: &Iam,
     now: DateTime<Utc>,
 ) -> Result<Finished, StepError> {
-    let failed = |step: Step, cause: Cause| StepError {
-        step,
-        subject: Subject::key(plan.key, Some(user)),
-        account: account.clone(),
-        cause,
-    };
+    let failed = |step, cause| failed(plan, account, step, Some(user), cause);
     if plan.operation == Operation::Delete {
         // No such key means that somebody else deleted it, or that an answer to an earlier attempt was lost.
         iam.delete(user, plan.key).await.map_err(|error| failed(Step::Delete, error.into()))?;
@@ -113,8 +103,11 @@ pub fn unfinished(plan: &KeyPlan<'_>, account: &AccountId, user: &UserName, what
             return Ok(changed(plan, account, user, what));
         }
     };
-    let subject = Subject::key(plan.key, Some(user));
-    Err(StepError { step, subject, account: account.clone(), cause: Cause::OutOfTime })
+    Err(failed(plan, account, step, Some(user), Cause::OutOfTime))
+}
+
+fn failed(plan: &KeyPlan<'_>, account: &AccountId, step: Step, user: Option<&UserName>, cause: Cause) -> StepError {
+    StepError { step, subject: Subject::key(plan.key, user), account: account.clone(), cause }
 }
 
 /// The report on a key whose status was changed, before anything else is known.
