@@ -2,7 +2,6 @@
 //! but for the one that needs IAM's word: whose key it really is. The plan carries that one along.
 
 use crate::config::{Action, Config, Containment, Exempt, RootKeys};
-use crate::containment::sessions::untouchable_by_name;
 use crate::finding::{
     AccessKeyId, AccountId, Basis, Credential, Finding, Holder, Operation, Principal, RoleId, RoleName, UserName,
 };
@@ -165,8 +164,10 @@ fn target<'c>(
 
 /// Denying the sessions of a principal that is known well enough to be sure that it is the right one.
 fn sessions<'c>(key: Option<&'c AccessKeyId>, holder: &Holder, containment: Containment) -> Result<Target<'c>, String> {
-    if let Some(reason) = untouchable_by_name(holder) {
-        return Err(reason);
+    if let Holder::Role { name: Some(role), .. } = holder
+        && let Some(reserved) = role.reserved_by_name()
+    {
+        return Err(reserved.advice(role));
     }
     let role_id = match holder {
         Holder::Role { id, .. } => id.clone(),

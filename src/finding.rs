@@ -445,9 +445,50 @@ impl RoleName {
         UserName::new(text).filter(|_| text.len() <= 64).map(|name| Self(name.0))
     }
 
+    /// Who alone may change the role, by the path that IAM gives for it.
+    pub fn reserved(&self, path: &str) -> Option<Reserved> {
+        if path.starts_with("/aws-service-role/") {
+            return Some(Reserved::ServiceLinked);
+        }
+        path.starts_with("/aws-reserved/").then_some(Reserved::IdentityCenter)
+    }
+
+    /// The same as far as the name alone tells, so that nothing has to be asked.
+    pub fn reserved_by_name(&self) -> Option<Reserved> {
+        if self.0.starts_with("AWSServiceRoleFor") {
+            return Some(Reserved::ServiceLinked);
+        }
+        self.0.starts_with("AWSReservedSSO_").then_some(Reserved::IdentityCenter)
+    }
+
     /// The name as IAM takes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A kind of role that IAM lets nobody change but AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html>
+    ServiceLinked,
+    /// <https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html>
+    IdentityCenter,
+}
+
+impl Reserved {
+    /// What a person should do about sessions of such a role.
+    pub fn advice(self, role: &RoleName) -> String {
+        match self {
+            Self::ServiceLinked => format!(
+                "role {role} is linked to a service, and its sessions cannot be revoked: stop the service's use of it"
+            ),
+            Self::IdentityCenter => format!(
+                "role {role} belongs to a permission set of IAM Identity Center: in Identity Center disable the user, \
+                 end its sessions, and deny it in the permission set or by a service control policy on \
+                 identitystore:userId"
+            ),
+        }
     }
 }
 
@@ -636,6 +677,23 @@ mod tests {
         ] {
             let id = AccessKeyId::new(id).expect("valid");
             assert_eq!(id.issuer().as_ref().map(AccountId::as_str), issuer, "{id}");
+        }
+    }
+
+    #[test]
+    fn roles_that_only_aws_may_change_are_known_by_path_and_by_name() {
+        for (name, path, reserved) in [
+            ("deploy", "/", None),
+            ("deploy", "/team/aws-service-role/", None),
+            ("AWSServiceRoleForSupport", "/aws-service-role/support.amazonaws.com/", Some(Reserved::ServiceLinked)),
+            (
+                "AWSReservedSSO_Admin_0123456789abcdef",
+                "/aws-reserved/sso.amazonaws.com/eu-west-1/",
+                Some(Reserved::IdentityCenter),
+            ),
+        ] {
+            let role = RoleName::new(name).expect("valid");
+            assert_eq!((role.reserved(path), role.reserved_by_name()), (reserved, reserved), "{path}{name}");
         }
     }
 

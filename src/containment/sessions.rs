@@ -11,7 +11,7 @@ use crate::aws::iam::{Change, Iam};
 use crate::aws::principals::Put;
 use crate::config::Containment;
 use crate::decision::SessionsPlan;
-use crate::finding::{AccountId, Holder, Principal, RoleName, UserName};
+use crate::finding::{AccountId, Principal, RoleName, UserName};
 use crate::report::{Finished, Outcome, undo_sessions};
 
 /// What every policy that this function puts on a principal is called in the beginning, in this version and in others.
@@ -212,8 +212,8 @@ async fn check_role(role: &RoleName, id: &str, iam: &Iam) -> Result<Option<Strin
              find the principal {id} in CloudTrail and revoke its sessions"
         )));
     }
-    if let Some(reason) = untouchable(role, &facts.path) {
-        return Ok(Some(reason));
+    if let Some(reserved) = role.reserved(&facts.path) {
+        return Ok(Some(reserved.advice(role)));
     }
     let own = iam.own_role().await?;
     Ok(own.filter(|own| own.as_str() == id).map(|_| {
@@ -221,36 +221,6 @@ async fn check_role(role: &RoleName, id: &str, iam: &Iam) -> Result<Option<Strin
             "role {role} is the one that this function works as, which it must not deny: revoke its sessions by hand"
         )
     }))
-}
-
-/// Roles that IAM lets nobody change, by their path:
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html>,
-/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/using-service-linked-roles.html>.
-fn untouchable(role: &RoleName, path: &str) -> Option<String> {
-    if path.starts_with("/aws-service-role/") {
-        return Some(service_linked(role));
-    }
-    path.starts_with("/aws-reserved/").then(|| identity_center(role))
-}
-
-/// What a person should do about a role whose name alone tells that IAM lets nobody change it.
-pub fn untouchable_by_name(holder: &Holder) -> Option<String> {
-    let Holder::Role { name: Some(role), .. } = holder else { return None };
-    if role.as_str().starts_with("AWSServiceRoleFor") {
-        return Some(service_linked(role));
-    }
-    role.as_str().starts_with("AWSReservedSSO_").then(|| identity_center(role))
-}
-
-fn service_linked(role: &RoleName) -> String {
-    format!("role {role} is linked to a service, and its sessions cannot be revoked: stop the service's use of it")
-}
-
-fn identity_center(role: &RoleName) -> String {
-    format!(
-        "role {role} belongs to a permission set of IAM Identity Center: in Identity Center disable the user, end its \
-         sessions, and deny it in the permission set or by a service control policy on identitystore:userId"
-    )
 }
 
 #[cfg(test)]
@@ -270,20 +240,5 @@ mod tests {
     #[test]
     fn all_denies_leave_most_of_the_2048_characters_of_a_users_inline_policies() {
         assert!(sessions_document(Utc::now()).len() + 2 * deny_all_document().len() < 512);
-    }
-
-    #[test]
-    fn roles_that_only_aws_may_change_are_known_by_path_and_by_name() {
-        let role = |name: &str| RoleName::new(name).expect("valid");
-        for (name, path, touchable) in [
-            ("deploy", "/", true),
-            ("deploy", "/team/aws-service-role/", true),
-            ("AWSServiceRoleForSupport", "/aws-service-role/support.amazonaws.com/", false),
-            ("AWSReservedSSO_Admin_0123456789abcdef", "/aws-reserved/sso.amazonaws.com/eu-west-1/", false),
-        ] {
-            assert_eq!(untouchable(&role(name), path).is_none(), touchable, "{path}{name}");
-            let holder = Holder::Role { name: RoleName::new(name), id: None };
-            assert_eq!(untouchable_by_name(&holder).is_none(), touchable, "{name}");
-        }
     }
 }
