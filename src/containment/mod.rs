@@ -36,14 +36,11 @@ pub async fn apply(
     iam: impl Future<Output = Result<Iam, AwsError>>,
     now: DateTime<Utc>,
 ) -> Result<Applied, StepError> {
-    if let Target::RootKey(root) = &plan.target {
-        return root_key::apply(root, &plan.account, plan.dry_run, accounts).await;
-    }
-    let iam = iam.await.map_err(|error| plan.failed(error.into()))?;
+    let iam = async { iam.await.map_err(|error| plan.failed(error.into())) };
     match &plan.target {
-        Target::Key(key) => user_key::apply(key, &plan.account, plan.dry_run, &iam).await,
-        Target::Sessions(sessions) => sessions::apply(sessions, &plan.account, plan.dry_run, &iam, now).await,
-        Target::RootKey(_) => unreachable!("returned above"),
+        Target::Key(key) => user_key::apply(key, &plan.account, plan.dry_run, &iam.await?).await,
+        Target::Sessions(sessions) => sessions::apply(sessions, &plan.account, plan.dry_run, &iam.await?, now).await,
+        Target::RootKey(root) => root_key::apply(root, &plan.account, plan.dry_run, accounts).await,
     }
 }
 
