@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sts::types::{Credentials as StsCredentials, PolicyDescriptorType};
+use futures_util::FutureExt;
 
 use super::iam::Iam;
 use super::root::RootIam;
@@ -76,6 +77,7 @@ impl Accounts {
             .role_session_name(session_name())
             .duration_seconds(SESSION_SECONDS)
             .send()
+            .boxed()
             .await
             .map_err(|error| AwsError::new(CALL, &error))?;
         Ok(Iam::new(&self.with(CALL, answer.credentials())?, partition(&self.sdk)))
@@ -95,6 +97,7 @@ impl Accounts {
             .task_policy_arn(PolicyDescriptorType::builder().arn(task).build())
             .duration_seconds(SESSION_SECONDS)
             .send()
+            .boxed()
             .await
             .map_err(|error| AwsError::new(CALL, &error))?;
         Ok(RootIam::new(&self.with(CALL, answer.credentials())?))
@@ -143,7 +146,7 @@ fn partition(sdk: &SdkConfig) -> &'static str {
 /// When STS does not answer.
 pub async fn own_account(sdk: &SdkConfig) -> Result<AccountId, AwsError> {
     const CALL: &str = "sts:GetCallerIdentity";
-    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().await;
+    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().boxed().await;
     let identity = answer.map_err(|error| AwsError::new(CALL, &error))?;
     identity.account().and_then(AccountId::new).ok_or_else(|| AwsError {
         call: CALL,

@@ -11,6 +11,7 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use futures_util::FutureExt;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -45,7 +46,7 @@ pub async fn sdk_config() -> Result<SdkConfig, CaBundleError> {
     if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
         sdk = sdk.credentials_provider(EnvironmentVariableCredentialsProvider::new());
     }
-    Ok(sdk.load().await)
+    Ok(sdk.load().boxed().await)
 }
 
 fn variable(name: &str) -> Option<String> {

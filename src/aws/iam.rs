@@ -10,6 +10,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::StatusType;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 
 use super::{AwsError, AwsErrorKind, code, is_access_denied, message};
 use crate::finding::{AccessKeyId, ForeignText, UserName};
@@ -76,7 +77,7 @@ impl Iam {
             KeyStatus::Inactive => StatusType::Inactive,
         };
         let request = self.client.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        change("iam:UpdateAccessKey", request.status(status).send().await)
+        change("iam:UpdateAccessKey", request.status(status).send().boxed().await)
     }
 
     /// `iam:DeleteAccessKey`.
@@ -85,7 +86,7 @@ impl Iam {
     /// When IAM neither confirmed the change nor said that there is no such key.
     pub async fn delete(&self, user: &UserName, key: &AccessKeyId) -> Result<Change, AwsError> {
         let request = self.client.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        change("iam:DeleteAccessKey", request.send().await)
+        change("iam:DeleteAccessKey", request.send().boxed().await)
     }
 
     /// `iam:GetAccessKeyLastUsed`: whose key it is, or `None` when there is no such key in this account.
@@ -97,7 +98,7 @@ impl Iam {
     /// When IAM did not answer the question, a missing permission included.
     pub async fn owner(&self, key: &AccessKeyId) -> Result<Option<UserName>, AwsError> {
         const CALL: &str = "iam:GetAccessKeyLastUsed";
-        match self.client.get_access_key_last_used().access_key_id(key.as_str()).send().await {
+        match self.client.get_access_key_last_used().access_key_id(key.as_str()).send().boxed().await {
             Ok(answer) => answer.user_name().and_then(UserName::new).map(Some).ok_or_else(|| AwsError {
                 call: CALL,
                 kind: AwsErrorKind::Failed,
@@ -118,7 +119,7 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn keys(&self, user: &UserName) -> Result<KeyList, AwsError> {
-        match self.client.list_access_keys().user_name(user.as_str()).send().await {
+        match self.client.list_access_keys().user_name(user.as_str()).send().boxed().await {
             Ok(answer) => Ok(KeyList {
                 keys: answer
                     .access_key_metadata()

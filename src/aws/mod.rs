@@ -1,4 +1,6 @@
 //! The only room that names an SDK crate: thin, typed calls whose errors are sorted into the kinds that matter here.
+//!
+//! The future of a call takes five KiB. Each is boxed, so that the futures around it do not hold and copy it.
 
 pub mod accounts;
 pub mod http;

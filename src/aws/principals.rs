@@ -1,6 +1,7 @@
 //! The IAM calls that deny a user or a role everything, or its older sessions, and that take such a deny away.
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::iam::{Change, Iam, NO_SUCH_ENTITY, change};
@@ -54,7 +55,7 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn role(&self, role: &RoleName) -> Result<Option<RoleFacts>, AwsError> {
-        match self.client.get_role().role_name(role.as_str()).send().await {
+        match self.client.get_role().role_name(role.as_str()).send().boxed().await {
             Ok(answer) => {
                 Ok(answer.role().map(|role| RoleFacts { id: role.role_id().to_owned(), path: role.path().to_owned() }))
             }
@@ -68,7 +69,7 @@ impl Iam {
     /// # Errors
     /// When STS does not answer.
     pub async fn own_role(&self) -> Result<Option<RoleId>, AwsError> {
-        let answer = aws_sdk_sts::Client::new(&self.sdk).get_caller_identity().send().await;
+        let answer = aws_sdk_sts::Client::new(&self.sdk).get_caller_identity().send().boxed().await;
         let identity = answer.map_err(|error| AwsError::new("sts:GetCallerIdentity", &error))?;
         Ok(identity.user_id().and_then(RoleId::of_session))
     }
@@ -81,11 +82,11 @@ impl Iam {
         match on {
             Principal::User(user) => {
                 let request = self.client.put_user_policy().user_name(user.as_str()).policy_name(name);
-                put("iam:PutUserPolicy", request.policy_document(document).send().await)
+                put("iam:PutUserPolicy", request.policy_document(document).send().boxed().await)
             }
             Principal::Role(role) => {
                 let request = self.client.put_role_policy().role_name(role.as_str()).policy_name(name);
-                put("iam:PutRolePolicy", request.policy_document(document).send().await)
+                put("iam:PutRolePolicy", request.policy_document(document).send().boxed().await)
             }
         }
     }
@@ -98,11 +99,11 @@ impl Iam {
         match on {
             Principal::User(user) => {
                 let request = self.client.delete_user_policy().user_name(user.as_str()).policy_name(name);
-                change("iam:DeleteUserPolicy", request.send().await)
+                change("iam:DeleteUserPolicy", request.send().boxed().await)
             }
             Principal::Role(role) => {
                 let request = self.client.delete_role_policy().role_name(role.as_str()).policy_name(name);
-                change("iam:DeleteRolePolicy", request.send().await)
+                change("iam:DeleteRolePolicy", request.send().boxed().await)
             }
         }
     }
@@ -116,11 +117,11 @@ impl Iam {
         match on {
             Principal::User(user) => {
                 let pages = self.client.list_user_policies().user_name(user.as_str()).into_paginator();
-                all("iam:ListUserPolicies", pages.items().send().collect::<Result<_, _>>().await)
+                all("iam:ListUserPolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
             }
             Principal::Role(role) => {
                 let pages = self.client.list_role_policies().role_name(role.as_str()).into_paginator();
-                all("iam:ListRolePolicies", pages.items().send().collect::<Result<_, _>>().await)
+                all("iam:ListRolePolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
             }
         }
     }
@@ -131,7 +132,7 @@ impl Iam {
     /// When IAM did not answer the question.
     pub async fn is_denied_all(&self, user: &UserName) -> Result<bool, AwsError> {
         let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
-        let attached = pages.items().send().collect::<Result<Vec<_>, _>>().await;
+        let attached = pages.items().send().collect::<Result<Vec<_>, _>>().boxed().await;
         let attached = all("iam:ListAttachedUserPolicies", attached)?.unwrap_or_default();
         Ok(attached.iter().any(|policy| policy.policy_arn() == Some(&self.deny_all_arn())))
     }
@@ -142,7 +143,7 @@ impl Iam {
     /// When IAM neither confirmed the change nor gave one of the answers of [`Put`].
     pub async fn attach_deny_all(&self, user: &UserName) -> Result<Put, AwsError> {
         let request = self.client.attach_user_policy().user_name(user.as_str()).policy_arn(self.deny_all_arn());
-        put("iam:AttachUserPolicy", request.send().await)
+        put("iam:AttachUserPolicy", request.send().boxed().await)
     }
 
     /// `iam:DetachUserPolicy` of AWS's policy that denies everything.
@@ -151,7 +152,7 @@ impl Iam {
     /// When IAM neither confirmed the change nor said that it is not attached.
     pub async fn detach_deny_all(&self, user: &UserName) -> Result<Change, AwsError> {
         let request = self.client.detach_user_policy().user_name(user.as_str()).policy_arn(self.deny_all_arn());
-        change("iam:DetachUserPolicy", request.send().await)
+        change("iam:DetachUserPolicy", request.send().boxed().await)
     }
 
     /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSDenyAll.html>
@@ -164,13 +165,13 @@ impl Iam {
     pub async fn other_credentials(&self, user: &UserName) -> OtherCredentials {
         let name = user.as_str();
         let client = &self.client;
-        let password = match client.get_login_profile().user_name(name).send().await {
+        let password = match client.get_login_profile().user_name(name).send().boxed().await {
             Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Some(false),
             answer => read("iam:GetLoginProfile", user, answer).map(|_| true),
         };
-        let services = client.list_service_specific_credentials().user_name(name).send().await;
-        let certificates = client.list_signing_certificates().user_name(name).send().await;
-        let ssh = client.list_ssh_public_keys().user_name(name).send().await;
+        let services = client.list_service_specific_credentials().user_name(name).send().boxed().await;
+        let certificates = client.list_signing_certificates().user_name(name).send().boxed().await;
+        let ssh = client.list_ssh_public_keys().user_name(name).send().boxed().await;
         OtherCredentials {
             console_password: password,
             service_specific_credentials: read("iam:ListServiceSpecificCredentials", user, services).map(|answer| {

@@ -3,6 +3,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
+use futures_util::FutureExt;
 
 use super::AwsError;
 use super::iam::{Change, change};
@@ -24,7 +25,7 @@ impl RootIam {
     /// # Errors
     /// When IAM neither confirmed the deletion nor said that there is no such key.
     pub async fn delete(&self, key: &AccessKeyId) -> Result<Change, AwsError> {
-        change("iam:DeleteAccessKey", self.client.delete_access_key().access_key_id(key.as_str()).send().await)
+        change("iam:DeleteAccessKey", self.client.delete_access_key().access_key_id(key.as_str()).send().boxed().await)
     }
 
     /// `iam:ListAccessKeys`: whether the root user has the key.
@@ -32,7 +33,7 @@ impl RootIam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn has(&self, key: &AccessKeyId) -> Result<bool, AwsError> {
-        let listed = self.client.list_access_keys().send().await;
+        let listed = self.client.list_access_keys().send().boxed().await;
         let listed = listed.map_err(|error| AwsError::new("iam:ListAccessKeys", &error))?;
         Ok(listed.access_key_metadata().iter().any(|listed| listed.access_key_id() == Some(key.as_str())))
     }
