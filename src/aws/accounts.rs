@@ -10,6 +10,7 @@ use aws_sdk_sts::types::{Credentials as StsCredentials, PolicyDescriptorType};
 use futures_util::FutureExt;
 
 use super::iam::Iam;
+use super::partition::arn_partition;
 use super::root::RootIam;
 use super::{AwsError, AwsErrorKind};
 use crate::finding::{AccountId, ForeignText};
@@ -39,7 +40,7 @@ struct Assumed {
 impl Accounts {
     /// The account of the function's own credentials is `own`; `member_role` is the name of a role in the others.
     pub fn new(sdk: SdkConfig, own: AccountId, member_role: Option<String>) -> Self {
-        let own_iam = Iam::new(&sdk, partition(&sdk));
+        let own_iam = Iam::new(&sdk);
         Self { sdk, own, own_iam, member_role, assumed: Mutex::default() }
     }
 
@@ -73,14 +74,14 @@ impl Accounts {
         let role = self.member_role.as_deref().unwrap_or_default();
         let answer = aws_sdk_sts::Client::new(&self.sdk)
             .assume_role()
-            .role_arn(format!("arn:{}:iam::{account}:role/{role}", partition(&self.sdk)))
+            .role_arn(format!("arn:{}:iam::{account}:role/{role}", arn_partition(&self.sdk)))
             .role_session_name(session_name())
             .duration_seconds(SESSION_SECONDS)
             .send()
             .boxed()
             .await
             .map_err(|error| AwsError::new(CALL, &error))?;
-        Ok(Iam::new(&self.with(CALL, answer.credentials())?, partition(&self.sdk)))
+        Ok(Iam::new(&self.with(CALL, answer.credentials())?))
     }
 
     /// The keys of a member account's root user, through a session that can do nothing but delete credentials:
@@ -90,7 +91,7 @@ impl Accounts {
     /// When the session is refused.
     pub async fn root_of(&self, account: &AccountId) -> Result<RootIam, AwsError> {
         const CALL: &str = "sts:AssumeRoot";
-        let task = format!("arn:{}:iam::aws:policy/root-task/IAMDeleteRootUserCredentials", partition(&self.sdk));
+        let task = format!("arn:{}:iam::aws:policy/root-task/IAMDeleteRootUserCredentials", arn_partition(&self.sdk));
         let answer = aws_sdk_sts::Client::new(&self.sdk)
             .assume_root()
             .target_principal(account.as_str())
@@ -121,22 +122,6 @@ fn session_name() -> String {
     let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c)).take(64).collect();
     if name.len() < 2 { "key-remediator".to_owned() } else { name }
-}
-
-/// The partition that the function's region belongs to:
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>.
-fn partition(sdk: &SdkConfig) -> &'static str {
-    let region = sdk.region().map_or("", AsRef::as_ref);
-    let partitions = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-        ("eusc-", "aws-eusc"),
-    ];
-    partitions.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| *partition)
 }
 
 /// Asks STS for the account of the function's own credentials. It needs no permission:

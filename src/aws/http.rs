@@ -15,6 +15,11 @@ use futures_util::FutureExt;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use super::partition::{self, partition};
+
+/// The roots of Amazon's own authority: <https://www.amazontrust.com/repository/>.
+const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
+
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The file that `AWS_CA_BUNDLE` names cannot be used:
@@ -71,11 +76,18 @@ fn time_limits() -> TimeoutConfig {
         .build()
 }
 
+/// Amazon Trust Services signs for the endpoints of the `aws` partition. The others, such as China and the European
+/// sovereign cloud, have authorities of their own, which are looked for among the system's, as are those of a region
+/// that is not known.
+///
 /// The bundle replaces the certificates that are trusted otherwise, as in the other SDKs. The HTTP client panics on a
 /// certificate that it cannot read, so each is read here first.
 fn trust_store(bundle: Option<String>, region: &str) -> Result<TrustStore, CaBundleError> {
     let Some(path) = bundle else {
-        return Ok(if is_in_aws_partition(region) { amazon_trust_services() } else { TrustStore::default() });
+        return Ok(match partition(region) {
+            Some(partition::AWS) => TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES),
+            _ => TrustStore::default(),
+        });
     };
     let fail = |problem: String| CaBundleError { path: path.clone(), problem };
     let pem = std::fs::read(&path).map_err(|error| fail(format!("which cannot be read ({error})")))?;
@@ -92,39 +104,29 @@ fn trust_store(bundle: Option<String>, region: &str) -> Result<TrustStore, CaBun
     Ok(TrustStore::empty().with_pem_certificate(pem))
 }
 
-/// The roots of Amazon's own authority: <https://www.amazontrust.com/repository/>.
-fn amazon_trust_services() -> TrustStore {
-    TrustStore::empty().with_pem_certificate(include_bytes!("amazon-trust-services.pem").as_slice())
-}
-
-/// Whether Amazon Trust Services signs for the endpoints of a region. The others, such as China and the European
-/// sovereign cloud, have authorities of their own. The form is that of the SDK's partitions.
-fn is_in_aws_partition(region: &str) -> bool {
-    const AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
-    let mut parts = region.split('-');
-    parts.next().is_some_and(|area| AREAS.contains(&area)) && parts.count() == 2
-}
-
 #[cfg(test)]
 mod tests {
-    use super::is_in_aws_partition;
+    use data_encoding::HEXLOWER;
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject;
+    use sha2::{Digest, Sha256};
+
+    use super::AMAZON_TRUST_SERVICES;
 
     #[test]
-    fn only_regions_of_the_aws_partition_are_served_by_amazons_authority_alone() {
-        for (region, expected) in [
-            ("us-east-1", true),
-            ("ap-southeast-7", true),
-            ("mx-central-1", true),
-            ("cn-north-1", false),
-            ("us-gov-west-1", false),
-            ("us-iso-east-1", false),
-            ("us-isob-east-1", false),
-            ("us-isof-south-1", false),
-            ("eu-isoe-west-1", false),
-            ("eusc-de-east-1", false),
-            ("", false),
-        ] {
-            assert_eq!(is_in_aws_partition(region), expected, "{region}");
-        }
+    fn the_authorities_that_are_trusted_are_those_that_amazon_publishes() {
+        let certificates = CertificateDer::pem_slice_iter(AMAZON_TRUST_SERVICES);
+        let fingerprints: Vec<_> =
+            certificates.map(|certificate| HEXLOWER.encode(&Sha256::digest(certificate.expect("PEM")))).collect();
+        assert_eq!(
+            fingerprints,
+            [
+                "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e", // Amazon Root CA 1
+                "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4", // Amazon Root CA 2
+                "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4", // Amazon Root CA 3
+                "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092", // Amazon Root CA 4
+                "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5", // Starfield Services Root CA - G2
+            ]
+        );
     }
 }

@@ -20,7 +20,6 @@ use crate::finding::{AccessKeyId, ForeignText, UserName};
 pub struct Iam {
     pub(super) client: Client,
     pub(super) sdk: SdkConfig,
-    pub(super) partition: &'static str,
 }
 
 /// Whether an access key may be used.
@@ -63,8 +62,8 @@ pub struct KeyList {
 
 impl Iam {
     /// IAM of the account whose credentials `sdk` holds.
-    pub(super) fn new(sdk: &SdkConfig, partition: &'static str) -> Self {
-        Self { client: Client::new(sdk), sdk: sdk.clone(), partition }
+    pub(super) fn new(sdk: &SdkConfig) -> Self {
+        Self { client: Client::new(sdk), sdk: sdk.clone() }
     }
 
     /// `iam:UpdateAccessKey`.

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod http;
 pub mod iam;
+mod partition;
 pub mod principals;
 pub mod root;
 

@@ -5,6 +5,7 @@ use futures_util::FutureExt;
 use serde::Serialize;
 
 use super::iam::{Change, Iam, NO_SUCH_ENTITY, change};
+use super::partition::arn_partition;
 use super::{AwsError, code};
 use crate::finding::{ForeignText, Principal, RoleId, RoleName, UserName};
 
@@ -157,7 +158,7 @@ impl Iam {
 
     /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSDenyAll.html>
     fn deny_all_arn(&self) -> String {
-        format!("arn:{}:iam::aws:policy/AWSDenyAll", self.partition)
+        format!("arn:{}:iam::aws:policy/AWSDenyAll", arn_partition(&self.sdk))
     }
 
     /// `iam:GetLoginProfile`, `iam:ListServiceSpecificCredentials`, `iam:ListSigningCertificates` and
