@@ -1,6 +1,8 @@
 //! JSON log lines as Lambda's log-level filter expects them, with `timestamp` and `level` on top:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>.
 
+use std::time::Duration;
+
 use tracing::Level;
 
 /// Starts logging at `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging configuration.
@@ -17,4 +19,9 @@ pub fn init() {
         .with_span_list(false)
         .with_max_level(level)
         .init();
+}
+
+/// A duration as log lines tell it.
+pub fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aws::principals::OtherCredentials;
-use crate::containment::StepError;
 use crate::finding::{AccessKeyId, AccountId, Finding, Origin, Principal, UserName};
+use crate::logs::milliseconds;
 
 /// What became of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -157,7 +157,7 @@ impl Report {
                     finding_type = self.finding.kind.as_ref().map(display),
                     outcome = %self.outcome,
                     confirmed = self.confirmed,
-                    duration_ms = millis(duration),
+                    duration_ms = milliseconds(duration),
                     "{}",
                     self.reason
                 )
@@ -165,27 +165,6 @@ impl Report {
         }
         if self.outcome.needs_a_person() { line!(warn) } else { line!(info) }
     }
-}
-
-impl StepError {
-    /// One line for the person on call.
-    pub fn log(&self, origin: &Origin, duration: Duration) {
-        tracing::error!(
-            account_id = %self.account,
-            access_key_id = self.subject.key.as_ref().map(display),
-            user_name = self.subject.user().map(display),
-            finding_source = %origin.source,
-            finding_id = origin.id.as_ref().map(display),
-            finding_type = origin.kind.as_ref().map(display),
-            outcome = "failed",
-            duration_ms = millis(duration),
-            "{self}"
-        );
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// The command that makes a key active again.

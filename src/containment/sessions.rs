@@ -107,6 +107,14 @@ pub async fn deny(
     }
 }
 
+/// What [`deny`] denies, in words.
+pub fn denied(on: &Principal, containment: Containment) -> &'static str {
+    match (on, containment) {
+        (Principal::User(_), Containment::Principal) => "everything",
+        _ => "every session that was issued before now",
+    }
+}
+
 /// Takes away what this function put on a principal, and nothing else.
 ///
 /// # Errors
@@ -148,10 +156,7 @@ pub async fn apply(
             return Ok(Applied::Left(Outcome::NeedsAttention, reason));
         }
     }
-    let denies = match (on, plan.containment) {
-        (Principal::User(_), Containment::Principal) => "everything",
-        _ => "every session that was issued before now",
-    };
+    let denies = denied(on, plan.containment);
     if dry_run {
         let would = if plan.restores { "let work again".to_owned() } else { format!("denied {denies}") };
         return Ok(Applied::Left(Outcome::Planned, format!("DRY_RUN: {on} would have been {would}")));

@@ -137,8 +137,7 @@ async fn owner(
         finished.reason = format!("{what}, and what was put on the user was taken away");
         return Ok(finished);
     }
-    let denies =
-        if plan.containment == Containment::Principal { "everything" } else { "every session issued before now" };
+    let denies = sessions::denied(&on, plan.containment);
     match sessions::deny(&on, plan.containment, iam, now).await? {
         Denied::Done => finished.reason = format!("{what}, and the user was denied {denies}"),
         Denied::Before => finished.reason = format!("{what}, and the user had been denied everything before"),
