@@ -38,7 +38,7 @@ fn names(iam: &FakeIam, principal: &str) -> Vec<String> {
 }
 
 fn full() -> wiremock::ResponseTemplate {
-    error(409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded for user Bob")
+    error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_role_that_iam_refuses_to_change_is_reported() {
 
 #[tokio::test]
 async fn sessions_that_cannot_be_denied_for_want_of_room_are_reported_beside_the_dead_key() {
-    let iam = bobs_iam().await.always("PutUserPolicy", full());
+    let iam = bobs_iam().await.with_policy_of(2_000, "user/Bob", "a-policy");
     let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
     assert_eq!(first(&answer)["outcome"], "needs_attention");
     assert_eq!(first(&answer)["status"], "Inactive");
@@ -157,19 +157,43 @@ async fn a_users_temporary_credentials_are_denied_everything_by_the_first_call()
 
 #[tokio::test]
 async fn a_whole_user_is_denied_as_long_as_there_is_room_for_either_policy() {
-    for (without, attached, inline) in
-        [("AttachUserPolicy", &[][..], &["key-remediator-deny-all"][..]), ("PutUserPolicy", &[DENY_ALL], &[])]
-    {
-        let iam = bobs_iam().await.always(without, full());
+    const ALL: &str = "key-remediator-deny-all";
+    const MARK: &str = "key-remediator-deny-all-attached";
+    for (used, attach, outcome, attached, inline) in [
+        (0, true, "contained", &[DENY_ALL][..], &[ALL, MARK][..]),
+        (0, false, "contained", &[], &[ALL]),
+        // Without room for the mark, restore could not tell whose the attachment is.
+        (1_900, true, "contained", &[], &[ALL]),
+        (2_048, true, "contained", &[DENY_ALL], &[]),
+        (2_048, false, "needs_attention", &[], &[]),
+    ] {
+        let mut iam = bobs_iam().await.with_policy_of(used, "user/Bob", "a-policy");
+        if !attach {
+            iam = iam.always("AttachUserPolicy", full());
+        }
         let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
-        assert_eq!(first(&answer)["outcome"], "contained", "without {without}");
-        assert_eq!(iam.attached("user/Bob"), attached);
-        assert_eq!(names(&iam, "user/Bob"), inline);
+        let place = format!("{used} characters used, room to attach: {attach}: {answer:#}");
+        assert_eq!(first(&answer)["outcome"], outcome, "{place}");
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{place}");
+        assert_eq!(iam.attached("user/Bob"), attached, "{place}");
+        assert_eq!(names(&iam, "user/Bob")[1..], *inline, "{place}");
     }
-    let iam = bobs_iam().await.always("AttachUserPolicy", full()).always("PutUserPolicy", full());
-    let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
-    assert_eq!(first(&answer)["outcome"], "needs_attention");
-    assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test]
+async fn an_attachment_that_restore_cannot_know_for_its_own_is_left_and_told_of() {
+    let iam = bobs_iam().await.with_policy_of(2_048, "user/Bob", "a-policy");
+    let function = iam.function(PRINCIPAL);
+    let contained = function.invoke(&event("guardduty-iam-user"));
+    let restored = function.invoke(&first(&contained)["undo"]);
+    assert_eq!(first(&restored)["outcome"], "restored");
+    assert_eq!(iam.attached("user/Bob"), [DENY_ALL]);
+    for answer in [contained, restored] {
+        assert!(
+            first(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("detach it by hand")),
+            "{answer:#}"
+        );
+    }
 }
 
 /// All that restore could leave behind or take away: keys, inline and attached policies.

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{Applied, Cause, Step, StepError, Subject};
-use crate::aws::iam::{Change, Iam};
+use crate::aws::iam::Iam;
 use crate::aws::principals::Put;
 use crate::config::Containment;
 use crate::decision::SessionsPlan;
@@ -26,35 +26,18 @@ const ATTACHED: &str = "key-remediator-deny-all-attached";
 /// as much ahead. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 
-/// How a principal came to be denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What became of the attempt to deny a principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// The deny is in place.
-    Done,
-    /// It was there before, and not put there by this function.
-    Before,
-    /// The principal has no room for it.
-    QuotaFull,
-    /// Only AWS may change the principal.
-    Unmodifiable,
-    /// There is no such principal.
-    Gone,
-}
-
-impl From<Put> for Denied {
-    fn from(put: Put) -> Self {
-        match put {
-            Put::Done => Self::Done,
-            Put::NoSuchEntity => Self::Gone,
-            Put::QuotaFull => Self::QuotaFull,
-            Put::Unmodifiable => Self::Unmodifiable,
-        }
-    }
+    /// It is denied; the text says how.
+    Yes(String),
+    /// It is not; the text says why and what a person should do.
+    No(String),
 }
 
 /// Denies every session that was issued until now. It never touches a long-term key: they have no time of issue.
-async fn deny_sessions(on: &Principal, iam: &Iam, now: DateTime<Utc>) -> Result<Denied, Cause> {
-    Ok(iam.put_policy(on, DENY_SESSIONS, &sessions_document(now)).await?.into())
+async fn deny_sessions(on: &Principal, iam: &Iam, now: DateTime<Utc>) -> Result<Put, Cause> {
+    Ok(iam.put_policy(on, DENY_SESSIONS, &sessions_document(now)).await?)
 }
 
 fn sessions_document(now: DateTime<Utc>) -> String {
@@ -70,23 +53,35 @@ fn deny_all_document() -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}).to_string()
 }
 
+/// How a user came to be denied everything.
+enum DeniedAll {
+    /// As far as this answer to the inline policy says.
+    Put(Put),
+    /// It was before, and not by this function.
+    Before,
+    /// By AWS's policy alone, and without a mark.
+    Unmarked,
+}
+
 /// Denies a user everything, first by an inline policy, which one call puts there, then by AWS's own, which takes no
 /// space. Where a user has no room for one of them the other holds alone.
-async fn deny_all(user: &UserName, iam: &Iam) -> Result<Denied, Cause> {
+async fn deny_all(user: &UserName, iam: &Iam) -> Result<DeniedAll, Cause> {
     let on = Principal::User(user.clone());
     let inline = iam.put_policy(&on, DENY_ALL, &deny_all_document()).await?;
     // It may have been attached by a person, and then restore has to leave it. So the mark that this function attached it
     // stands before the attachment: whenever a try breaks off, the next one finds what is true.
     if iam.is_denied_all(user).await? {
-        return Ok(if inline == Put::Done { Denied::Done } else { Denied::Before });
+        return Ok(if inline == Put::Done { DeniedAll::Put(Put::Done) } else { DeniedAll::Before });
     }
-    iam.put_policy(&on, ATTACHED, &deny_all_document()).await?;
-    let attached = iam.attach_deny_all(user).await?;
-    if attached == Put::Done {
-        return Ok(Denied::Done);
+    let mark = iam.put_policy(&on, ATTACHED, &deny_all_document()).await?;
+    if inline == Put::Done && mark != Put::Done {
+        return Ok(DeniedAll::Put(Put::Done));
+    }
+    if iam.attach_deny_all(user).await? == Put::Done {
+        return Ok(if mark == Put::Done { DeniedAll::Put(Put::Done) } else { DeniedAll::Unmarked });
     }
     iam.delete_policy(&on, ATTACHED).await?;
-    Ok(inline.into())
+    Ok(DeniedAll::Put(inline))
 }
 
 /// Contains the owner of a key or of a session as far as `containment` says.
@@ -95,44 +90,61 @@ async fn deny_all(user: &UserName, iam: &Iam) -> Result<Denied, Cause> {
 /// When IAM neither confirmed the deny nor said why it takes none.
 pub async fn deny(
     on: &Principal,
+    account: &AccountId,
     containment: Containment,
     iam: &Iam,
     now: DateTime<Utc>,
 ) -> Result<Denied, (Step, Cause)> {
-    match (on, containment) {
+    let denied = match (on, containment) {
         (Principal::User(user), Containment::Principal) => {
-            deny_all(user, iam).await.map_err(|cause| (Step::DenyAll, cause))
+            deny_all(user, iam).await.map_err(|cause| (Step::DenyAll, cause))?
         }
-        _ => deny_sessions(on, iam, now).await.map_err(|cause| (Step::DenySessions, cause)),
-    }
+        _ => DeniedAll::Put(deny_sessions(on, iam, now).await.map_err(|cause| (Step::DenySessions, cause))?),
+    };
+    Ok(match denied {
+        DeniedAll::Put(Put::Done) => Denied::Yes(format!("{on} was denied {}", denies(on, containment))),
+        DeniedAll::Before => Denied::Yes(format!("{on} had been denied everything before")),
+        DeniedAll::Unmarked => Denied::Yes(format!(
+            "{on} was denied everything by AWSDenyAll alone, which a restore will leave, as the user's policies have no \
+             room for a mark: detach it by hand then"
+        )),
+        DeniedAll::Put(refusal) => Denied::No(refused(refusal, on, account)),
+    })
 }
 
 /// What [`deny`] denies, in words.
-pub fn denied(on: &Principal, containment: Containment) -> &'static str {
+fn denies(on: &Principal, containment: Containment) -> &'static str {
     match (on, containment) {
         (Principal::User(_), Containment::Principal) => "everything",
         _ => "every session that was issued before now",
     }
 }
 
-/// Takes away what this function put on a principal, and nothing else.
+/// Takes away what this function put on a principal, and nothing else. What was done in words, or `None` when there is
+/// no such principal.
 ///
 /// # Errors
 /// When IAM did not confirm that it is gone.
-pub async fn lift(from: &Principal, iam: &Iam) -> Result<Change, Cause> {
+pub async fn lift(from: &Principal, containment: Containment, iam: &Iam) -> Result<Option<String>, Cause> {
     let Some(policies) = iam.policies(from).await? else {
-        return Ok(Change::NoSuchEntity);
+        return Ok(None);
     };
-    if let Principal::User(user) = from
-        && policies.iter().any(|name| name == ATTACHED)
-    {
-        // The mark goes last: as long as it stands, a second try detaches what a first one left.
-        iam.detach_deny_all(user).await?;
+    let mut done = format!("what was put on {from} was taken away");
+    if let Principal::User(user) = from {
+        if policies.iter().any(|name| name == ATTACHED) {
+            // The mark goes last: as long as it stands, a second try detaches what a first one left.
+            iam.detach_deny_all(user).await?;
+        } else if containment == Containment::Principal && iam.is_denied_all(user).await? {
+            done.push_str(
+                ", but AWSDenyAll is attached without this function's mark: detach it by hand unless somebody wants it \
+                 there",
+            );
+        }
     }
     for name in policies.iter().filter(|name| name.starts_with(OURS)) {
         iam.delete_policy(from, name).await?;
     }
-    Ok(Change::Done)
+    Ok(Some(done))
 }
 
 /// Ends the sessions of a principal, or lets them work again: the first and only step for temporary credentials.
@@ -156,23 +168,25 @@ pub async fn apply(
             return Ok(Applied::Left(Outcome::NeedsAttention, reason));
         }
     }
-    let denies = denied(on, plan.containment);
     if dry_run {
-        let would = if plan.restores { "let work again".to_owned() } else { format!("denied {denies}") };
+        let would = if plan.restores {
+            "let work again".to_owned()
+        } else {
+            format!("denied {}", denies(on, plan.containment))
+        };
         return Ok(Applied::Left(Outcome::Planned, format!("DRY_RUN: {on} would have been {would}")));
     }
     if plan.restores {
-        let lifted = lift(on, iam).await.map_err(|cause| failed(Step::Lift, cause))?;
+        let lifted = lift(on, plan.containment, iam).await.map_err(|cause| failed(Step::Lift, cause))?;
         return Ok(match lifted {
-            Change::Done => Applied::Done(on.clone(), format!("what was put on {on} was taken away")),
-            Change::NoSuchEntity => Applied::Left(Outcome::NotFound, format!("there is no {on} in account {account}")),
+            Some(done) => Applied::Done(on.clone(), done),
+            None => Applied::Left(Outcome::NotFound, format!("there is no {on} in account {account}")),
         });
     }
-    let ended = deny(on, plan.containment, iam, now).await.map_err(|(step, cause)| failed(step, cause))?;
-    Ok(match ended {
-        Denied::Done => Applied::Done(on.clone(), format!("{on} was denied {denies}")),
-        Denied::Before => Applied::Done(on.clone(), format!("{on} had been denied everything before")),
-        other => Applied::Left(Outcome::NeedsAttention, refusal(other, on, account)),
+    let denied = deny(on, account, plan.containment, iam, now).await.map_err(|(step, cause)| failed(step, cause))?;
+    Ok(match denied {
+        Denied::Yes(what) => Applied::Done(on.clone(), what),
+        Denied::No(reason) => Applied::Left(Outcome::NeedsAttention, reason),
     })
 }
 
@@ -188,16 +202,16 @@ pub fn finished(plan: &SessionsPlan<'_>, account: &AccountId, on: &Principal, wh
 }
 
 /// Why a principal was not denied, and what a person should do.
-pub fn refusal(denied: Denied, on: &Principal, account: &AccountId) -> String {
-    match denied {
-        Denied::QuotaFull => format!(
+fn refused(put: Put, on: &Principal, account: &AccountId) -> String {
+    match put {
+        Put::QuotaFull => format!(
             "the policies of {on} leave no room for a deny: remove one of them, or attach AWSDenyAll by hand, and send \
              the event again"
         ),
-        Denied::Unmodifiable => {
+        Put::Unmodifiable => {
             format!("only AWS may change {on}, so its sessions were not ended: deny it by a service control policy")
         }
-        _ => {
+        Put::Done | Put::NoSuchEntity => {
             format!("there is no {on} in account {account}: find the account of the session's principal in CloudTrail")
         }
     }

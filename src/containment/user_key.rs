@@ -133,17 +133,16 @@ async fn owner(
         return Ok(finished);
     }
     if plan.operation == Operation::Restore {
-        sessions::lift(&on, iam).await.map_err(|cause| (Step::Lift, cause))?;
-        finished.reason = format!("{what}, and what was put on the user was taken away");
+        if let Some(done) = sessions::lift(&on, plan.containment, iam).await.map_err(|cause| (Step::Lift, cause))? {
+            finished.reason = format!("{what}, and {done}");
+        }
         return Ok(finished);
     }
-    let denies = sessions::denied(&on, plan.containment);
-    match sessions::deny(&on, plan.containment, iam, now).await? {
-        Denied::Done => finished.reason = format!("{what}, and the user was denied {denies}"),
-        Denied::Before => finished.reason = format!("{what}, and the user had been denied everything before"),
-        other => {
+    match sessions::deny(&on, account, plan.containment, iam, now).await? {
+        Denied::Yes(how) => finished.reason = format!("{what}, and {how}"),
+        Denied::No(reason) => {
             finished.outcome = Outcome::NeedsAttention;
-            finished.reason = format!("{what}, but {}", sessions::refusal(other, &on, account));
+            finished.reason = format!("{what}, but {reason}");
         }
     }
     if plan.containment == Containment::Principal {

@@ -167,8 +167,13 @@ impl FakeIam {
 
     /// Puts an inline policy on a principal (`user/NAME`, `role/NAME`), as somebody else would.
     pub fn with_policy(self, principal: &str, name: &str) -> Self {
+        self.with_policy_of(2, principal, name)
+    }
+
+    /// The same with a policy of so many characters.
+    pub fn with_policy_of(self, characters: usize, principal: &str, name: &str) -> Self {
         let on = (OWN.to_owned(), principal.to_lowercase());
-        self.state().policies.entry(on).or_default().insert(name.to_owned(), "{}".to_owned());
+        self.state().policies.entry(on).or_default().insert(name.to_owned(), "x".repeat(characters));
         self
     }
 
@@ -366,7 +371,14 @@ impl State {
         match call.action.as_str() {
             "PutUserPolicy" | "PutRolePolicy" => {
                 let (name, document) = (call.parameter("PolicyName"), call.parameter("PolicyDocument"));
-                self.policies.entry(on).or_default().insert(name, document);
+                let policies = self.policies.entry(on).or_default();
+                let others = policies.iter().filter(|(other, _)| **other != name).map(|(_, other)| other.len());
+                let room = if call.action == "PutUserPolicy" { 2_048 } else { 10_240 };
+                if others.sum::<usize>() + document.len() > room {
+                    let message = format!("Maximum policy size of {room} bytes exceeded");
+                    return error(409, "LimitExceeded", &message);
+                }
+                policies.insert(name, document);
                 done
             }
             "DeleteUserPolicy" | "DeleteRolePolicy" => {
