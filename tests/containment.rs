@@ -452,6 +452,20 @@ async fn hostile_text_reaches_neither_answer_nor_log_unescaped() {
 }
 
 #[tokio::test]
+async fn at_no_log_level_does_the_log_hold_the_event_or_the_functions_own_credentials() {
+    let iam = bobs_iam().await;
+    let mut finding = event("guardduty-iam-user");
+    finding["detail"]["service"]["secret"] = json!("made-up-secret-in-the-event");
+    let function = iam.function(&[("AWS_LAMBDA_LOG_LEVEL", "TRACE"), ("RUST_LOG", "trace")]);
+    assert_eq!(outcome(&function.invoke(&finding)), "contained");
+    let log = function.stop();
+    assert!(log.contains(KEY), "{log}");
+    for kept in ["made-up-secret", "ASIAFUNCTIONSOWNROLE"] {
+        assert!(!log.contains(kept), "{kept} in {log}");
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_the_sandbox_is_not_an_error() {
     let function = bobs_iam().await.function(&[]);
     function.invoke(&event("guardduty-iam-user"));
