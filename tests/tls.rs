@@ -11,29 +11,40 @@ use serde_json::Value;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
-async fn invoked_over_tls(iam: &FakeIam, name: &str, trusts_authority: bool) -> Value {
-    let front = tls_in_front_of(iam.address(), name).await;
-    let variables = [("AWS_CA_BUNDLE", front.bundle.as_str())];
-    let function = FakeIam::function_at(&front.url, if trusts_authority { &variables } else { &[] });
+/// A finding over TLS, with the authority of IAM's certificate in the file that `named_by` names.
+async fn invoked_over_tls(iam: &FakeIam, region: &str, named_by: &str) -> Value {
+    let front = tls_in_front_of(iam.address(), &format!("tls-{region}-{named_by}")).await;
+    let variables = [("AWS_REGION", region), (named_by, front.bundle.as_str())];
+    let function = FakeIam::function_at(&front.url, &variables);
     let answer = tokio::task::spawn_blocking(move || function.invoke(&event("guardduty-iam-user")));
     answer.await.expect("an answer")
 }
 
+/// `SSL_CERT_FILE` stands for the system's certificates.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authority_in_aws_ca_bundle_is_trusted() {
-    let iam = FakeIam::start().await.key("Bob", KEY);
-    let answer = invoked_over_tls(&iam, "trusted", true).await;
-    assert_eq!(answer["results"][0]["outcome"], "contained", "{answer:#}");
-    assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_authority_is_not_trusted_and_the_invocation_fails() {
-    let iam = FakeIam::start().await.key("Bob", KEY);
-    let answer = invoked_over_tls(&iam, "unknown", false).await;
-    assert_eq!(answer["errorType"], "StepFailed", "{answer:#}");
-    assert!(answer["errorMessage"].as_str().is_some_and(|message| message.contains("AWS_CA_BUNDLE")), "{answer:#}");
-    assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+async fn the_bundle_is_trusted_everywhere_and_the_systems_certificates_in_other_partitions_only() {
+    for (region, named_by, trusted) in [
+        ("us-east-1", "AWS_CA_BUNDLE", true),
+        ("cn-north-1", "AWS_CA_BUNDLE", true),
+        ("cn-north-1", "SSL_CERT_FILE", true),
+        ("eusc-de-east-1", "SSL_CERT_FILE", true),
+        ("us-east-1", "SSL_CERT_FILE", false),
+    ] {
+        let iam = FakeIam::start().await.key("Bob", KEY);
+        let answer = invoked_over_tls(&iam, region, named_by).await;
+        let place = format!("{region} {named_by}: {answer:#}");
+        if trusted {
+            assert_eq!(answer["results"][0]["outcome"], "contained", "{place}");
+            assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{place}");
+        } else {
+            assert_eq!(answer["errorType"], "StepFailed", "{place}");
+            assert!(
+                answer["errorMessage"].as_str().is_some_and(|message| message.contains("AWS_CA_BUNDLE")),
+                "{place}"
+            );
+            assert_eq!(iam.status(KEY).as_deref(), Some("Active"), "{place}");
+        }
+    }
 }
 
 #[test]
