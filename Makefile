@@ -1,6 +1,7 @@
 # `make build`, `make demo` and `make test` set up all that they need, in folders that git ignores.
 
-ARCH ?= x86_64
+# The machine's own, so that what was built can be tried here.
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # One folder of tools, made anew when the pinned versions change.
 TOOLS := .tools
 VENV := $(TOOLS)/venv
