@@ -62,7 +62,7 @@ pub enum Action {
 }
 
 /// `CONTAINMENT`: how much of the key's owner is contained. Each contains what the one before does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Containment {
     /// The named key alone.
     Key,

@@ -5,7 +5,7 @@ use crate::config::{Action, Config, Containment, Exempt, RootKeys};
 use crate::finding::{
     AccessKeyId, AccountId, Basis, Credential, Finding, Holder, Operation, Principal, RoleId, RoleName, UserName,
 };
-use crate::report::Outcome;
+use crate::report::{self, Outcome};
 
 /// What is to be done about a finding.
 #[derive(Clone, Debug)]
@@ -306,12 +306,9 @@ fn find_by_hand(holder: &Holder) -> String {
 
 /// How a person contains the credential.
 fn by_hand(credential: &Credential) -> String {
-    match (credential, credential.key(), credential.holder()) {
-        (Credential::UserKey { user, .. }, Some(key), _) => {
-            let user = user.as_ref().map_or("USER", UserName::as_str);
-            format!("run: aws iam update-access-key --user-name {user} --access-key-id {key} --status Inactive")
-        }
-        (_, _, Some(holder)) => end_sessions(holder),
+    match (credential, credential.holder()) {
+        (Credential::UserKey { id, user }, _) => report::by_hand(Operation::Deactivate, user.as_ref(), Some(id)),
+        (_, Some(holder)) => end_sessions(holder),
         _ => "sign in as the root user and delete the key".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::aws::principals::OtherCredentials;
-use crate::finding::{AccessKeyId, AccountId, Finding, Origin, Principal, UserName};
+use crate::finding::{AccessKeyId, AccountId, Finding, Operation, Origin, Principal, UserName};
 use crate::logs::milliseconds;
 
 /// What became of a credential.
@@ -165,6 +165,18 @@ impl Report {
         }
         if self.outcome.needs_a_person() { line!(warn) } else { line!(info) }
     }
+}
+
+/// What a person runs to do an operation on a key. What is not known is left to fill in.
+pub fn by_hand(operation: Operation, user: Option<&UserName>, key: Option<&AccessKeyId>) -> String {
+    let user = user.map_or("USER", UserName::as_str);
+    let key = key.map_or("KEY", AccessKeyId::as_str);
+    let (command, status) = match operation {
+        Operation::Deactivate => ("update-access-key", " --status Inactive"),
+        Operation::Restore => ("update-access-key", " --status Active"),
+        Operation::Delete => ("delete-access-key", ""),
+    };
+    format!("run: aws iam {command} --user-name {user} --access-key-id {key}{status}")
 }
 
 /// The command that makes a key active again.

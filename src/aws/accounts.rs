@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_sdk_sts::types::{Credentials as StsCredentials, PolicyDescriptorType};
 use futures_util::FutureExt;
 
@@ -124,18 +125,23 @@ fn session_name() -> String {
     if name.len() < 2 { "key-remediator".to_owned() } else { name }
 }
 
-/// Asks STS for the account of the function's own credentials. It needs no permission:
-/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
+/// Asks STS for the account of the function's own credentials.
 ///
 /// # Errors
 /// When STS does not answer.
 pub async fn own_account(sdk: &SdkConfig) -> Result<AccountId, AwsError> {
-    const CALL: &str = "sts:GetCallerIdentity";
-    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().boxed().await;
-    let identity = answer.map_err(|error| AwsError::new(CALL, &error))?;
-    identity.account().and_then(AccountId::new).ok_or_else(|| AwsError {
-        call: CALL,
+    caller(sdk).await?.account().and_then(AccountId::new).ok_or_else(|| AwsError {
+        call: GET_CALLER_IDENTITY,
         kind: AwsErrorKind::Failed,
         problem: ForeignText::new("the answer holds no account ID"),
     })
+}
+
+const GET_CALLER_IDENTITY: &str = "sts:GetCallerIdentity";
+
+/// Whose the credentials are. It needs no permission:
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
+pub(super) async fn caller(sdk: &SdkConfig) -> Result<GetCallerIdentityOutput, AwsError> {
+    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().boxed().await;
+    answer.map_err(|error| AwsError::new(GET_CALLER_IDENTITY, &error))
 }

@@ -12,7 +12,7 @@ use aws_sdk_iam::types::StatusType;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 
-use super::{AwsError, AwsErrorKind, code, is_access_denied, message};
+use super::{AwsError, AwsErrorKind, NO_SUCH_ENTITY, code, found, is_access_denied, message};
 use crate::finding::{AccessKeyId, ForeignText, UserName};
 
 /// IAM of one account.
@@ -118,43 +118,28 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn keys(&self, user: &UserName) -> Result<KeyList, AwsError> {
-        match self.client.list_access_keys().user_name(user.as_str()).send().boxed().await {
-            Ok(answer) => Ok(KeyList {
-                keys: answer
-                    .access_key_metadata()
-                    .iter()
-                    .filter_map(|key| {
-                        Some(ListedKey {
-                            id: key.access_key_id()?.to_owned(),
-                            status: key.status()?.as_str().to_owned(),
-                            created: key
-                                .create_date()
-                                .and_then(|date| SystemTime::try_from(*date).ok())
-                                .map(DateTime::from),
-                        })
-                    })
-                    .collect(),
-                truncated: answer.is_truncated(),
-            }),
-            Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(KeyList::default()),
-            Err(error) => Err(AwsError::new("iam:ListAccessKeys", &error)),
-        }
+        let answer = self.client.list_access_keys().user_name(user.as_str()).send().boxed().await;
+        let Some(answer) = found("iam:ListAccessKeys", answer)? else {
+            return Ok(KeyList::default());
+        };
+        let keys = answer.access_key_metadata().iter().filter_map(|key| {
+            Some(ListedKey {
+                id: key.access_key_id()?.to_owned(),
+                status: key.status()?.as_str().to_owned(),
+                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::from),
+            })
+        });
+        Ok(KeyList { keys: keys.collect(), truncated: answer.is_truncated() })
     }
 }
 
-pub(super) const NO_SUCH_ENTITY: &str = "NoSuchEntity";
-
-/// Tells that there is nothing to change from a change that failed.
+/// What became of a change.
 pub(super) fn change<T, E, R>(call: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<Change, AwsError>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    match answer {
-        Ok(_) => Ok(Change::Done),
-        Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(Change::NoSuchEntity),
-        Err(error) => Err(AwsError::new(call, &error)),
-    }
+    Ok(found(call, answer)?.map_or(Change::NoSuchEntity, |_| Change::Done))
 }
 
 /// The forms are those of <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>:

@@ -59,6 +59,21 @@ fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
     error.as_service_error().and_then(ProvideErrorMetadata::message)
 }
 
+const NO_SUCH_ENTITY: &str = "NoSuchEntity";
+
+/// Tells that there is no such thing from a call that failed.
+fn found<T, E, R>(call: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<Option<T>, AwsError>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug,
+{
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(None),
+        Err(error) => Err(AwsError::new(call, &error)),
+    }
+}
+
 /// The query services answer `AccessDenied`, the others `AccessDeniedException`.
 fn is_access_denied(code: &str) -> bool {
     matches!(code, "AccessDenied" | "AccessDeniedException")

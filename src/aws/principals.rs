@@ -4,9 +4,10 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use futures_util::FutureExt;
 use serde::Serialize;
 
-use super::iam::{Change, Iam, NO_SUCH_ENTITY, change};
+use super::accounts::caller;
+use super::iam::{Change, Iam, change};
 use super::partition::arn_partition;
-use super::{AwsError, code};
+use super::{AwsError, NO_SUCH_ENTITY, code, found};
 use crate::finding::{ForeignText, Principal, RoleId, RoleName, UserName};
 
 /// IAM's answer to putting a deny on a principal.
@@ -56,13 +57,9 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn role(&self, role: &RoleName) -> Result<Option<RoleFacts>, AwsError> {
-        match self.client.get_role().role_name(role.as_str()).send().boxed().await {
-            Ok(answer) => {
-                Ok(answer.role().map(|role| RoleFacts { id: role.role_id().to_owned(), path: role.path().to_owned() }))
-            }
-            Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(None),
-            Err(error) => Err(AwsError::new("iam:GetRole", &error)),
-        }
+        let answer = found("iam:GetRole", self.client.get_role().role_name(role.as_str()).send().boxed().await)?;
+        let role = answer.as_ref().and_then(|answer| answer.role());
+        Ok(role.map(|role| RoleFacts { id: role.role_id().to_owned(), path: role.path().to_owned() }))
     }
 
     /// `sts:GetCallerIdentity`: the role that these calls are made as. It needs no permission.
@@ -70,9 +67,7 @@ impl Iam {
     /// # Errors
     /// When STS does not answer.
     pub async fn own_role(&self) -> Result<Option<RoleId>, AwsError> {
-        let answer = aws_sdk_sts::Client::new(&self.sdk).get_caller_identity().send().boxed().await;
-        let identity = answer.map_err(|error| AwsError::new("sts:GetCallerIdentity", &error))?;
-        Ok(identity.user_id().and_then(RoleId::of_session))
+        Ok(caller(&self.sdk).await?.user_id().and_then(RoleId::of_session))
     }
 
     /// `iam:PutUserPolicy` or `iam:PutRolePolicy`.
@@ -118,11 +113,11 @@ impl Iam {
         match on {
             Principal::User(user) => {
                 let pages = self.client.list_user_policies().user_name(user.as_str()).into_paginator();
-                all("iam:ListUserPolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
+                found("iam:ListUserPolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
             }
             Principal::Role(role) => {
                 let pages = self.client.list_role_policies().role_name(role.as_str()).into_paginator();
-                all("iam:ListRolePolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
+                found("iam:ListRolePolicies", pages.items().send().collect::<Result<_, _>>().boxed().await)
             }
         }
     }
@@ -134,7 +129,7 @@ impl Iam {
     pub async fn is_denied_all(&self, user: &UserName) -> Result<bool, AwsError> {
         let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
         let attached = pages.items().send().collect::<Result<Vec<_>, _>>().boxed().await;
-        let attached = all("iam:ListAttachedUserPolicies", attached)?.unwrap_or_default();
+        let attached = found("iam:ListAttachedUserPolicies", attached)?.unwrap_or_default();
         Ok(attached.iter().any(|policy| policy.policy_arn() == Some(&self.deny_all_arn())))
     }
 
@@ -211,16 +206,4 @@ where
 {
     let answer = answer.map_err(|error| AwsError::new(call, &error));
     answer.inspect_err(|error| tracing::warn!(user_name = %user, "could not list other credentials: {error}")).ok()
-}
-
-fn all<T, E, R>(call: &'static str, answer: Result<Vec<T>, SdkError<E, R>>) -> Result<Option<Vec<T>>, AwsError>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    match answer {
-        Ok(items) => Ok(Some(items)),
-        Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(None),
-        Err(error) => Err(AwsError::new(call, &error)),
-    }
 }

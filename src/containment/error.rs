@@ -7,6 +7,7 @@ use crate::aws::{AwsError, AwsErrorKind};
 use crate::decision::{Plan, Target};
 use crate::finding::{AccessKeyId, AccountId, Operation, Origin, Principal, UserName};
 use crate::logs::milliseconds;
+use crate::report;
 
 /// A step that failed after its retries.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -142,18 +143,11 @@ impl StepError {
 
     /// The state that the credential is left in, and what to do now.
     fn advice(&self) -> String {
-        let user = self.subject.user().map_or("USER", UserName::as_str);
-        let key = self.subject.key.as_ref().map_or("KEY", AccessKeyId::as_str);
-        let set = |status: &str| {
-            format!("run: aws iam update-access-key --user-name {user} --access-key-id {key} --status {status}")
-        };
+        let run = |operation: Operation| report::by_hand(operation, self.subject.user(), self.subject.key.as_ref());
         let (state, by_hand) = match self.step {
-            Step::FindOwner | Step::Deactivate => ("the key may still be active", set("Inactive")),
-            Step::Delete => (
-                "the key is inactive but not deleted",
-                format!("run: aws iam delete-access-key --user-name {user} --access-key-id {key}"),
-            ),
-            Step::Restore => ("the key may still be inactive", set("Active")),
+            Step::FindOwner | Step::Deactivate => ("the key may still be active", run(Operation::Deactivate)),
+            Step::Delete => ("the key is inactive but not deleted", run(Operation::Delete)),
+            Step::Restore => ("the key may still be inactive", run(Operation::Restore)),
             Step::CheckRole | Step::DenySessions | Step::DenyAll => {
                 ("sessions may still work", "deny them in the IAM console".to_owned())
             }
@@ -175,13 +169,21 @@ impl StepError {
 impl Plan<'_> {
     /// The failure of the plan's first step.
     pub fn failed(&self, cause: Cause) -> StepError {
-        let (step, subject) = match &self.target {
-            Target::Key(key) => (Step::from(key.operation), Subject::key(key.key, key.user)),
-            Target::Sessions(plan) => {
-                let step = if plan.restores { Step::Lift } else { Step::DenySessions };
-                (step, Subject { key: plan.key.cloned(), of: Some(plan.on.clone()) })
-            }
-            Target::RootKey(root) => (Step::DeleteRootKey, Subject::key(root.key, None)),
+        let step = match &self.target {
+            Target::Key(key) => Step::from(key.operation),
+            Target::Sessions(plan) if plan.restores => Step::Lift,
+            Target::Sessions(_) => Step::DenySessions,
+            Target::RootKey(_) => Step::DeleteRootKey,
+        };
+        self.failed_at(step, cause)
+    }
+
+    /// The failure of a step on what the plan is about.
+    pub fn failed_at(&self, step: Step, cause: Cause) -> StepError {
+        let subject = match &self.target {
+            Target::Key(key) => Subject::key(key.key, key.user),
+            Target::Sessions(plan) => Subject { key: plan.key.cloned(), of: Some(plan.on.clone()) },
+            Target::RootKey(root) => Subject::key(root.key, None),
         };
         StepError { step, subject, account: self.account.clone(), cause }
     }

@@ -39,8 +39,14 @@ pub async fn apply(
     let iam = async { iam.await.map_err(|error| plan.failed(error.into())) };
     match &plan.target {
         Target::Key(key) => user_key::apply(key, &plan.account, plan.dry_run, &iam.await?).await,
-        Target::Sessions(sessions) => sessions::apply(sessions, &plan.account, plan.dry_run, &iam.await?, now).await,
-        Target::RootKey(root) => root_key::apply(root, &plan.account, plan.dry_run, accounts).await,
+        Target::Sessions(sessions) => {
+            let applied = sessions::apply(sessions, &plan.account, plan.dry_run, &iam.await?, now).await;
+            applied.map_err(|(step, cause)| plan.failed_at(step, cause))
+        }
+        Target::RootKey(root) => {
+            let applied = root_key::apply(root, &plan.account, plan.dry_run, accounts).await;
+            applied.map_err(|cause| plan.failed(cause))
+        }
     }
 }
 

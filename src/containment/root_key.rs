@@ -1,7 +1,7 @@
 //! A key of a member account's root user. Nobody but the root user can deactivate it; from outside it can only be
 //! deleted: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html>.
 
-use super::{Applied, Cause, Step, StepError, Subject};
+use super::{Applied, Cause};
 use crate::aws::accounts::Accounts;
 use crate::aws::iam::Change;
 use crate::decision::RootKeyPlan;
@@ -17,22 +17,16 @@ pub async fn apply(
     account: &AccountId,
     dry_run: bool,
     accounts: &Accounts,
-) -> Result<Applied, StepError> {
+) -> Result<Applied, Cause> {
     let key = plan.key;
     if dry_run {
         let reason = format!("DRY_RUN: access key {key} of the root user of account {account} would have been deleted");
         return Ok(Applied::Left(Outcome::Planned, reason));
     }
-    let failed = |cause: Cause| StepError {
-        step: Step::DeleteRootKey,
-        subject: Subject::key(key, None),
-        account: account.clone(),
-        cause,
-    };
-    let root = accounts.root_of(account).await.map_err(|error| failed(error.into()))?;
-    let deleted = root.delete(key).await.map_err(|error| failed(error.into()))?;
-    if root.has(key).await.map_err(|error| failed(error.into()))? {
-        return Err(failed(Cause::Contradiction("IAM answered the deletion but lists the key")));
+    let root = accounts.root_of(account).await?;
+    let deleted = root.delete(key).await?;
+    if root.has(key).await? {
+        return Err(Cause::Contradiction("IAM answered the deletion but lists the key"));
     }
     Ok(match deleted {
         Change::Done => Applied::RootKeyDeleted,

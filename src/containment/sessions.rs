@@ -6,7 +6,7 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{Applied, Cause, Step, StepError, Subject};
+use super::{Applied, Cause, Step};
 use crate::aws::iam::Iam;
 use crate::aws::principals::Put;
 use crate::config::Containment;
@@ -26,6 +26,10 @@ const ATTACHED: &str = "key-remediator-deny-all-attached";
 /// as much ahead. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 
+/// What is denied, in words.
+const EVERYTHING: &str = "everything";
+const SESSIONS: &str = "every session that was issued before now";
+
 /// What became of the attempt to deny a principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
@@ -35,9 +39,23 @@ pub enum Denied {
     No(String),
 }
 
-/// Denies every session that was issued until now. It never touches a long-term key: they have no time of issue.
-async fn deny_sessions(on: &Principal, iam: &Iam, now: DateTime<Utc>) -> Result<Put, Cause> {
-    Ok(iam.put_policy(on, DENY_SESSIONS, &sessions_document(now)).await?)
+impl Denied {
+    /// What IAM's answer to a policy that denies `what` means.
+    fn by(put: Put, on: &Principal, what: &str, account: &AccountId) -> Self {
+        match put {
+            Put::Done => Self::Yes(format!("{on} was denied {what}")),
+            Put::QuotaFull => Self::No(format!(
+                "the policies of {on} leave no room for a deny: remove one of them, or attach AWSDenyAll by hand, and \
+                 send the event again"
+            )),
+            Put::Unmodifiable => Self::No(format!(
+                "only AWS may change {on}, so its sessions were not ended: deny it by a service control policy"
+            )),
+            Put::NoSuchEntity => Self::No(format!(
+                "there is no {on} in account {account}: find the account of the session's principal in CloudTrail"
+            )),
+        }
+    }
 }
 
 fn sessions_document(now: DateTime<Utc>) -> String {
@@ -53,35 +71,42 @@ fn deny_all_document() -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}).to_string()
 }
 
-/// How a user came to be denied everything.
-enum DeniedAll {
-    /// As far as this answer to the inline policy says.
-    Put(Put),
-    /// It was before, and not by this function.
-    Before,
-    /// By AWS's policy alone, and without a mark.
-    Unmarked,
+/// Denies every session that was issued until now. It never touches a long-term key: they have no time of issue.
+async fn deny_sessions(on: &Principal, account: &AccountId, iam: &Iam, now: DateTime<Utc>) -> Result<Denied, Cause> {
+    let put = iam.put_policy(on, DENY_SESSIONS, &sessions_document(now)).await?;
+    Ok(Denied::by(put, on, SESSIONS, account))
 }
 
 /// Denies a user everything, first by an inline policy, which one call puts there, then by AWS's own, which takes no
 /// space. Where a user has no room for one of them the other holds alone.
-async fn deny_all(user: &UserName, iam: &Iam) -> Result<DeniedAll, Cause> {
+async fn deny_all(user: &UserName, account: &AccountId, iam: &Iam) -> Result<Denied, Cause> {
     let on = Principal::User(user.clone());
+    let by = |put: Put| Denied::by(put, &on, EVERYTHING, account);
     let inline = iam.put_policy(&on, DENY_ALL, &deny_all_document()).await?;
     // It may have been attached by a person, and then restore has to leave it. So the mark that this function attached it
     // stands before the attachment: whenever a try breaks off, the next one finds what is true.
     if iam.is_denied_all(user).await? {
-        return Ok(if inline == Put::Done { DeniedAll::Put(Put::Done) } else { DeniedAll::Before });
+        return Ok(match inline {
+            Put::Done => by(inline),
+            _ => Denied::Yes(format!("{on} had been denied {EVERYTHING} before")),
+        });
     }
     let mark = iam.put_policy(&on, ATTACHED, &deny_all_document()).await?;
     if inline == Put::Done && mark != Put::Done {
-        return Ok(DeniedAll::Put(Put::Done));
+        return Ok(by(inline));
     }
-    if iam.attach_deny_all(user).await? == Put::Done {
-        return Ok(if mark == Put::Done { DeniedAll::Put(Put::Done) } else { DeniedAll::Unmarked });
+    let attached = iam.attach_deny_all(user).await?;
+    match (attached, mark) {
+        (Put::Done, Put::Done) => Ok(by(attached)),
+        (Put::Done, _) => Ok(Denied::Yes(format!(
+            "{on} was denied everything by AWSDenyAll alone, which a restore will leave, as the user's policies have no \
+             room for a mark: detach it by hand then"
+        ))),
+        _ => {
+            iam.delete_policy(&on, ATTACHED).await?;
+            Ok(by(inline))
+        }
     }
-    iam.delete_policy(&on, ATTACHED).await?;
-    Ok(DeniedAll::Put(inline))
 }
 
 /// Contains the owner of a key or of a session as far as `containment` says.
@@ -95,28 +120,11 @@ pub async fn deny(
     iam: &Iam,
     now: DateTime<Utc>,
 ) -> Result<Denied, (Step, Cause)> {
-    let denied = match (on, containment) {
-        (Principal::User(user), Containment::Principal) => {
-            deny_all(user, iam).await.map_err(|cause| (Step::DenyAll, cause))?
-        }
-        _ => DeniedAll::Put(deny_sessions(on, iam, now).await.map_err(|cause| (Step::DenySessions, cause))?),
-    };
-    Ok(match denied {
-        DeniedAll::Put(Put::Done) => Denied::Yes(format!("{on} was denied {}", denies(on, containment))),
-        DeniedAll::Before => Denied::Yes(format!("{on} had been denied everything before")),
-        DeniedAll::Unmarked => Denied::Yes(format!(
-            "{on} was denied everything by AWSDenyAll alone, which a restore will leave, as the user's policies have no \
-             room for a mark: detach it by hand then"
-        )),
-        DeniedAll::Put(refusal) => Denied::No(refused(refusal, on, account)),
-    })
-}
-
-/// What [`deny`] denies, in words.
-fn denies(on: &Principal, containment: Containment) -> &'static str {
     match (on, containment) {
-        (Principal::User(_), Containment::Principal) => "everything",
-        _ => "every session that was issued before now",
+        (Principal::User(user), Containment::Principal) => {
+            deny_all(user, account, iam).await.map_err(|cause| (Step::DenyAll, cause))
+        }
+        _ => deny_sessions(on, account, iam, now).await.map_err(|cause| (Step::DenySessions, cause)),
     }
 }
 
@@ -157,34 +165,30 @@ pub async fn apply(
     dry_run: bool,
     iam: &Iam,
     now: DateTime<Utc>,
-) -> Result<Applied, StepError> {
-    let subject = Subject { key: plan.key.cloned(), of: Some(plan.on.clone()) };
-    let failed =
-        |step: Step, cause: Cause| StepError { step, subject: subject.clone(), account: account.clone(), cause };
+) -> Result<Applied, (Step, Cause)> {
     let on = &plan.on;
     if let (Principal::Role(role), Some(id)) = (on, &plan.role_id) {
         let checked = check_role(role, id.as_str(), iam).await;
-        if let Some(reason) = checked.map_err(|cause| failed(Step::CheckRole, cause))? {
+        if let Some(reason) = checked.map_err(|cause| (Step::CheckRole, cause))? {
             return Ok(Applied::Left(Outcome::NeedsAttention, reason));
         }
     }
     if dry_run {
-        let would = if plan.restores {
-            "let work again".to_owned()
-        } else {
-            format!("denied {}", denies(on, plan.containment))
+        let would = match (on, plan.containment) {
+            _ if plan.restores => "let work again".to_owned(),
+            (Principal::User(_), Containment::Principal) => format!("denied {EVERYTHING}"),
+            _ => format!("denied {SESSIONS}"),
         };
         return Ok(Applied::Left(Outcome::Planned, format!("DRY_RUN: {on} would have been {would}")));
     }
     if plan.restores {
-        let lifted = lift(on, plan.containment, iam).await.map_err(|cause| failed(Step::Lift, cause))?;
+        let lifted = lift(on, plan.containment, iam).await.map_err(|cause| (Step::Lift, cause))?;
         return Ok(match lifted {
             Some(done) => Applied::Done(on.clone(), done),
             None => Applied::Left(Outcome::NotFound, format!("there is no {on} in account {account}")),
         });
     }
-    let denied = deny(on, account, plan.containment, iam, now).await.map_err(|(step, cause)| failed(step, cause))?;
-    Ok(match denied {
+    Ok(match deny(on, account, plan.containment, iam, now).await? {
         Denied::Yes(what) => Applied::Done(on.clone(), what),
         Denied::No(reason) => Applied::Left(Outcome::NeedsAttention, reason),
     })
@@ -199,22 +203,6 @@ pub fn finished(plan: &SessionsPlan<'_>, account: &AccountId, on: &Principal, wh
         finished.user = Some(user.clone());
     }
     finished
-}
-
-/// Why a principal was not denied, and what a person should do.
-fn refused(put: Put, on: &Principal, account: &AccountId) -> String {
-    match put {
-        Put::QuotaFull => format!(
-            "the policies of {on} leave no room for a deny: remove one of them, or attach AWSDenyAll by hand, and send \
-             the event again"
-        ),
-        Put::Unmodifiable => {
-            format!("only AWS may change {on}, so its sessions were not ended: deny it by a service control policy")
-        }
-        Put::Done | Put::NoSuchEntity => {
-            format!("there is no {on} in account {account}: find the account of the session's principal in CloudTrail")
-        }
-    }
 }
 
 /// Why the sessions of a role must not be touched: it is another role than the finding's, AWS's, or this function's own.

@@ -1,15 +1,15 @@
 //! What the formats in which GuardDuty's findings arrive have in common.
 
 use super::{EventError, required};
-use crate::finding::{AccountId, Basis, Claim, Credential, Finding, Inactive, Origin, Severity};
+use crate::finding::{AccountId, Basis, Claim, Credential, Finding, Inactive, Origin};
 
 /// A finding of a detector but for the credentials that it names.
 pub(super) struct Detection {
     pub(super) origin: Origin,
     /// The GuardDuty finding type, and the field that holds it.
     pub(super) kind: (Option<String>, &'static str),
-    /// On GuardDuty's scale, and the field that holds it.
-    pub(super) severity: (Option<Severity>, &'static str),
+    /// The field that holds the severity.
+    pub(super) severity_field: &'static str,
     /// Why it is not in force.
     pub(super) inactive: Option<Inactive>,
     /// Whether a person asked for containment, so that neither type nor severity count.
@@ -52,7 +52,7 @@ impl Detection {
     /// # Errors
     /// When what the gates need is missing.
     pub(super) fn of(self, mut claimed: Vec<Claimed>, account: Option<AccountId>) -> Result<Vec<Finding>, EventError> {
-        let Self { origin, kind: (kind, kind_field), severity: (severity, severity_field), inactive, chosen } = self;
+        let Self { origin, kind: (kind, kind_field), severity_field, inactive, chosen } = self;
         if claimed.is_empty() && kind.as_deref().is_some_and(is_about_credentials) {
             claimed.push(Claimed::new(Claim::default(), account));
         }
@@ -62,7 +62,7 @@ impl Detection {
         let basis = if chosen || inactive.is_some() {
             Basis::Report
         } else {
-            Basis::Detection { severity: required(severity, severity_field)?, kind: required(kind, kind_field)? }
+            Basis::Detection { severity: required(origin.severity, severity_field)?, kind: required(kind, kind_field)? }
         };
         let finding = |claimed: Claimed| Finding {
             origin: origin.clone(),

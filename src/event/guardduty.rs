@@ -132,7 +132,7 @@ fn read_one(event: &EventBridgeEvent) -> Result<Vec<Finding>, EventError> {
             ..origin(event)
         },
         kind: (detail.kind.clone(), "detail.type"),
-        severity: (severity, "detail.severity"),
+        severity_field: "detail.severity",
         inactive: detail.service.inactive(),
         chosen: false,
     };

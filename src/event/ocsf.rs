@@ -145,7 +145,7 @@ fn read_one(event: &EventBridgeEvent, finding: Value) -> Result<Vec<Finding>, Ev
             ..origin(event)
         },
         kind: (kind, "finding_info.types"),
-        severity: (severity, "severity_id"),
+        severity_field: "severity_id",
         inactive: finding.inactive().or((!of_guardduty).then_some(Inactive::OtherProduct)),
         chosen: false,
     };

@@ -153,7 +153,7 @@ fn read(event: &EventBridgeEvent, finding: Value, chosen: bool) -> Result<Vec<Fi
             ..origin(event)
         },
         kind: (kind, "Types"),
-        severity: (severity, "Severity"),
+        severity_field: "Severity",
         inactive: finding.inactive().or(other),
         chosen,
     };
