@@ -84,10 +84,9 @@ impl Call {
     }
 
     /// The user or the role that it is about, as `user/NAME` or `role/NAME`.
-    fn principal(&self) -> String {
-        let user = self.parameters.get("UserName").map(|name| format!("user/{}", name.to_lowercase()));
-        let role = self.parameters.get("RoleName").map(|name| format!("role/{}", name.to_lowercase()));
-        user.or(role).unwrap_or_default()
+    fn principal(&self) -> Option<String> {
+        let named = |name: &str, kind: &str| self.parameters.get(name).map(|name| format!("{kind}/{name}"));
+        named("UserName", "user").or_else(|| named("RoleName", "role"))
     }
 
     /// The action as policies name it.
@@ -106,11 +105,7 @@ impl Call {
             "AssumeRole" => self.parameter("RoleArn"),
             "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
             "GetAccessKeyLastUsed" => of(&self.account, "user/*"),
-            _ => {
-                let named = |name: &str, kind: &str| self.parameters.get(name).map(|name| format!("{kind}/{name}"));
-                let principal = named("UserName", "user").or_else(|| named("RoleName", "role"));
-                of(&self.account, &principal.unwrap_or_else(|| "root".to_owned()))
-            }
+            _ => of(&self.account, self.principal().as_deref().unwrap_or("root")),
         }
     }
 
@@ -352,8 +347,8 @@ impl State {
     }
 
     fn policy_call(&mut self, call: &Call) -> ResponseTemplate {
-        let on = (call.account.clone(), call.principal());
-        let known = match call.principal().split_once('/') {
+        let on = (call.account.clone(), call.principal().unwrap_or_default().to_lowercase());
+        let known = match on.1.split_once('/') {
             Some(("user", name)) => {
                 self.keys.iter().any(|key| key.account == on.0 && key.user.eq_ignore_ascii_case(name))
             }

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aws_sdk_iam::config::{BehaviorVersion, Credentials, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use serde_json::Value;
 
 /// moto, over real HTTP. It ends with the process that started it, however that ends, because its standard input
@@ -68,29 +69,22 @@ pub struct Account {
 
 impl Account {
     pub async fn new(moto: &Moto, id: &str) -> Self {
-        let sts = aws_sdk_sts::Client::from_conf(
-            aws_sdk_sts::Config::builder()
-                .behavior_version(BehaviorVersion::v2026_01_12())
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
-                .endpoint_url(&moto.url)
-                .region(Region::new("us-east-1"))
-                .credentials_provider(Credentials::for_tests())
-                .build(),
-        );
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(&moto.url)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .build();
+        let sts = aws_sdk_sts::Client::new(&sdk);
         // The mock takes the account of a role's session from the role's ARN.
         let role = format!("arn:aws:iam::{id}:role/key-remediator");
         let session = sts.assume_role().role_arn(role).role_session_name("test").send().await.expect("moto assumes");
         let session = session.credentials().expect("credentials");
         let (key, secret, token) = (session.access_key_id(), session.secret_access_key(), session.session_token());
-        let iam = aws_sdk_iam::Client::from_conf(
-            aws_sdk_iam::Config::builder()
-                .behavior_version(BehaviorVersion::v2026_01_12())
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
-                .endpoint_url(&moto.url)
-                .region(Region::new("us-east-1"))
-                .credentials_provider(Credentials::new(key, secret, Some(token.to_owned()), None, "moto"))
-                .build(),
-        );
+        let credentials = Credentials::new(key, secret, Some(token.to_owned()), None, "moto");
+        let sdk = sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+        let iam = aws_sdk_iam::Client::new(&sdk);
         let environment = [
             ("AWS_ENDPOINT_URL", moto.url.as_str()),
             ("AWS_ACCESS_KEY_ID", key),
