@@ -2,114 +2,19 @@
 
 mod common;
 
+use common::decided::lines;
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, SESSION};
+use common::samples::{
+    ACT, ACT_NAMELESS, ACT_ON_CAROL, ATTENTION, ATTENTION_TO_BOB, ATTENTION_TO_SESSION, IGNORED, SAMPLES,
+};
 use common::{event, replaced};
-use key_remediator::config::Config;
-use key_remediator::decision::{Decision, Plan, Target, decide};
 use key_remediator::event::read;
-use key_remediator::finding::AccountId;
 use serde_json::{Value, json};
-
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const OWN: &str = "123456789012";
-
-/// One line for each finding: the operation or the outcome, then key, user and account as far as they are known.
-fn decided(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
-    let lookup =
-        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
-    let config = Config::from_lookup(lookup).expect("valid");
-    let own = AccountId::new(OWN).expect("valid");
-    let line = |finding: &key_remediator::finding::Finding| {
-        let decision = match decide(finding, &config, &own) {
-            Decision::Act(Plan { target: Target::Key(plan), .. }) => format!("{:?}", plan.operation),
-            Decision::Act(Plan { target: Target::Sessions(plan), .. }) => format!("Sessions of {}", plan.on),
-            Decision::Act(Plan { target: Target::RootKey(_), .. }) => "DeleteRootKey".to_owned(),
-            Decision::Leave(outcome, _) => outcome.to_string(),
-        };
-        let key = finding.credential.key().map(ToString::to_string);
-        let user = finding.credential.user().map(ToString::to_string);
-        let account = finding.account.as_ref().map(ToString::to_string);
-        [Some(decision), key, user, account].into_iter().flatten().collect::<Vec<_>>().join(" ")
-    };
-    let items = read(input.clone());
-    items.iter().map(|item| item.content.as_ref().map_or_else(|error| format!("error {}", error.field), line)).collect()
-}
 
 #[test]
 fn every_sample() {
-    let act = "Deactivate AKIAIOSFODNN7EXAMPLE Bob 123456789012";
-    let second = "Deactivate AKIAI44QH8DHBEXAMPLE 123456789012";
-    let carol = "Deactivate AKIAI44QH8DHBEXAMPLE Carol 123456789012";
-    let nameless = "Deactivate AKIAIOSFODNN7EXAMPLE 123456789012";
-    let ignored = "ignored AKIAIOSFODNN7EXAMPLE Bob 123456789012";
-    let session = "needs_attention ASIAIOSFODNN7EXAMPLE 123456789012";
-    let samples: &[(&str, &[&str])] = &[
-        ("array-of-events", &[act, act, ignored]),
-        ("cloudtrail-create-access-key", &["ignored"]),
-        ("cloudtrail-quarantine-attached", &["needs_attention Bob 123456789012"]),
-        ("cloudtrail-quarantine-inline", &["needs_attention Bob 123456789012"]),
-        ("command-deactivate", &["Deactivate AKIAIOSFODNN7EXAMPLE Bob"]),
-        ("command-deactivate-without-user", &["Deactivate AKIAIOSFODNN7EXAMPLE"]),
-        ("command-delete", &["Delete AKIAIOSFODNN7EXAMPLE Bob"]),
-        ("command-restore", &["Restore AKIAIOSFODNN7EXAMPLE Bob"]),
-        ("command-restore-sessions", &["Sessions of role Bob"]),
-        ("custom-source", &[act]),
-        ("guardduty-anomaly", &[ignored]),
-        ("guardduty-archived", &[ignored]),
-        ("guardduty-attack-sequence", &[act, session, carol]),
-        ("guardduty-console-session-without-key", &["needs_attention Bob 123456789012"]),
-        ("guardduty-ec2-instance", &["ignored"]),
-        ("guardduty-iam-user", &[act]),
-        ("guardduty-low-severity", &[ignored]),
-        ("guardduty-member-account", &["needs_attention AKIAIOSFODNN7EXAMPLE Bob 111122223333"]),
-        ("guardduty-policy", &[ignored]),
-        ("guardduty-replayed", &[act]),
-        ("guardduty-role-session", &[session]),
-        ("guardduty-root-key", &["needs_attention AKIAIOSFODNN7EXAMPLE 123456789012"]),
-        ("guardduty-s3-bucket", &[act]),
-        ("guardduty-sample", &["ignored GeneratedFindingUserName 123456789012"]),
-        ("health-credentials-exposed", &[act]),
-        ("health-iam-quarantine", &["needs_attention Bob 123456789012"]),
-        ("health-short-form", &[nameless]),
-        ("health-two-entities", &[nameless, "ignored AKIAI44QH8DHBEXAMPLE 123456789012"]),
-        ("health-unrelated", &["ignored"]),
-        ("pipes-sqs-guardduty", &[act]),
-        ("security-hub-attack-sequence", &[act, session]),
-        ("security-hub-custom-action", &[act, second]),
-        ("security-hub-imported", &[act]),
-        ("security-hub-insight", &["ignored"]),
-        ("security-hub-other-product", &[ignored]),
-        ("security-hub-policy", &[ignored]),
-        ("security-hub-suppressed", &[ignored]),
-        ("security-hub-v2", &[act]),
-        ("security-hub-v2-disagreement", &["needs_attention AKIAIOSFODNN7EXAMPLE 123456789012"]),
-        ("security-hub-v2-resolved", &[ignored]),
-        ("security-hub-v2-text-data", &[act]),
-        ("sns-guardduty", &[act]),
-        ("sqs-guardduty", &[act]),
-        (
-            "sqs-mixed-batch",
-            &[
-                act,
-                "error Records[1].body",
-                "ignored GeneratedFindingUserName 123456789012",
-                ignored,
-                act,
-                carol,
-                "error Records[6].body",
-                "ignored",
-                session,
-                carol,
-                ignored,
-            ],
-        ),
-        ("sqs-of-sns-guardduty", &[act]),
-        ("trusted-advisor-exposed-key", &[act]),
-        ("unrelated-schedule", &["ignored"]),
-    ];
-    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).expect("events/").count();
-    assert_eq!(samples.len(), files, "each file has a line");
-    for (name, expected) in samples {
-        assert_eq!(decided(&event(name), &[("CUSTOM_SOURCES", "com.example.leak-scanner")]), *expected, "{name}");
+    for sample in SAMPLES {
+        assert_eq!(lines(event(sample.event), sample.variables), sample.decided, "{}", sample.event);
     }
 }
 
@@ -132,61 +37,52 @@ fn changed(name: &str, changes: &[(&str, Value)]) -> Value {
 
 #[track_caller]
 fn check(name: &str, changes: &[(&str, Value)], expected: &[&str]) {
-    assert_eq!(decided(&changed(name, changes), &[]), expected, "{name} with {changes:?}");
+    assert_eq!(lines(changed(name, changes), &[]), expected, "{name} with {changes:?}");
 }
 
-const ACT: &str = "Deactivate AKIAIOSFODNN7EXAMPLE Bob 123456789012";
-const ACT_NAMELESS: &str = "Deactivate AKIAIOSFODNN7EXAMPLE 123456789012";
-const IGNORED: &str = "ignored AKIAIOSFODNN7EXAMPLE Bob 123456789012";
 const DETAILS: &str = "/detail/resource/accessKeyDetails";
 
 #[test]
 fn a_role_session_never_leads_to_a_user_of_the_roles_name() {
-    check("guardduty-role-session", &[], &["needs_attention ASIAIOSFODNN7EXAMPLE 123456789012"]);
+    check("guardduty-role-session", &[], &[ATTENTION_TO_SESSION]);
     let user_type = format!("{DETAILS}/userType");
     for kind in ["AssumedRole", "Role", "FederatedUser", "SAMLUser", "WebIdentityUser", "IdentityCenterUser"] {
-        check(
-            "guardduty-iam-user",
-            &[(&user_type, json!(kind))],
-            &["needs_attention AKIAIOSFODNN7EXAMPLE 123456789012"],
-        );
+        check("guardduty-iam-user", &[(&user_type, json!(kind))], &[ATTENTION]);
     }
 }
 
 #[test]
 fn a_users_temporary_credentials_are_not_a_key() {
     let key = format!("{DETAILS}/accessKeyId");
-    let session = json!("ASIAIOSFODNN7EXAMPLE");
-    check("guardduty-iam-user", &[(&key, session)], &["needs_attention ASIAIOSFODNN7EXAMPLE Bob 123456789012"]);
+    let session = json!(SESSION);
+    check("guardduty-iam-user", &[(&key, session)], &["needs_attention SESSION Bob OWN"]);
 }
 
 #[test]
 fn root_is_never_a_user_name() {
-    let root = "needs_attention AKIAIOSFODNN7EXAMPLE 123456789012";
     for name in ["root", "Root", "<root_account>"] {
         check(
             "trusted-advisor-exposed-key",
             &[("/detail/check-item-detail/User Name (IAM or Root)", json!(name))],
-            &[root],
+            &[ATTENTION],
         );
     }
-    check("guardduty-root-key", &[(&format!("{DETAILS}/userName"), Value::Null)], &[root]);
+    check("guardduty-root-key", &[(&format!("{DETAILS}/userName"), Value::Null)], &[ATTENTION]);
 }
 
 #[test]
 fn what_is_no_key_id_is_never_acted_on_and_padding_is_taken_off() {
     let key = format!("{DETAILS}/accessKeyId");
-    let nobody = "needs_attention Bob 123456789012";
     for given in
         [json!(""), json!(null), json!("null"), json!(7), json!("AKIAXXXXXXXXXX"), json!("AKIAXXXXXXXXXXXXXXXX")]
     {
-        check("guardduty-iam-user", &[(&key, given)], &[nobody]);
+        check("guardduty-iam-user", &[(&key, given)], &[ATTENTION_TO_BOB]);
     }
-    check("guardduty-iam-user", &[(&key, json!("GeneratedFindingAccessKeyId"))], &["ignored Bob 123456789012"]);
-    check("guardduty-iam-user", &[(&key, json!(" AKIAIOSFODNN7EXAMPLE\n"))], &[ACT]);
+    check("guardduty-iam-user", &[(&key, json!("GeneratedFindingAccessKeyId"))], &["ignored Bob OWN"]);
+    check("guardduty-iam-user", &[(&key, json!(format!(" {KEY}\n")))], &[ACT]);
     let id = "/detail/findings/0/Resources/1/Id";
-    check("security-hub-imported", &[(id, json!("AWS::IAM::AccessKey:null"))], &[nobody]);
-    check("security-hub-imported", &[(id, json!("arn:aws:iam::123456789012:user/Bob"))], &[nobody]);
+    check("security-hub-imported", &[(id, json!("AWS::IAM::AccessKey:null"))], &[ATTENTION_TO_BOB]);
+    check("security-hub-imported", &[(id, json!(format!("arn:aws:iam::{OWN}:user/Bob")))], &[ATTENTION_TO_BOB]);
     check("security-hub-imported", &[(id, json!(KEY))], &[ACT]);
     let entity = "/detail/affectedEntities/0/entityValue";
     let beside = [
@@ -194,9 +90,9 @@ fn what_is_no_key_id_is_never_acted_on_and_padding_is_taken_off() {
         ("/resources", json!([])),
         ("/detail/eventMetadata/publicKey", Value::Null),
     ];
-    check("health-credentials-exposed", &beside, &[nobody]);
+    check("health-credentials-exposed", &beside, &[ATTENTION_TO_BOB]);
     // Another place of the same event may hold the key in full.
-    check("health-credentials-exposed", &beside[..1], &[nobody, ACT]);
+    check("health-credentials-exposed", &beside[..1], &[ATTENTION_TO_BOB, ACT]);
 }
 
 #[test]
@@ -208,11 +104,11 @@ fn samples_are_known_in_every_encoding() {
         json!({"type": "default", "value": "{\"sample\":true,\"unusual\":{}}", "sample": true}),
     ] {
         check("guardduty-iam-user", &[("/detail/service/additionalInfo", additional.clone())], &[IGNORED]);
-        let all = "ignored ASIAIOSFODNN7EXAMPLE 123456789012";
+        let all = "ignored SESSION OWN";
         check(
             "guardduty-attack-sequence",
             &[("/detail/service/additionalInfo", additional)],
-            &[IGNORED, all, "ignored AKIAI44QH8DHBEXAMPLE Carol 123456789012"],
+            &[IGNORED, all, "ignored OTHER_KEY Carol OWN"],
         );
     }
     check("security-hub-imported", &[("/detail/findings/0/Sample", json!(true))], &[IGNORED]);
@@ -275,7 +171,7 @@ fn notified_findings_and_findings_without_a_state_are_in_force() {
 
 #[test]
 fn the_account_is_that_of_the_finding_and_the_envelopes_comes_last() {
-    let member = "needs_attention AKIAIOSFODNN7EXAMPLE Bob 111122223333";
+    let member = "needs_attention KEY Bob MEMBER";
     for (name, pointer) in [
         ("guardduty-iam-user", "/detail/accountId"),
         ("health-credentials-exposed", "/detail/affectedAccount"),
@@ -283,7 +179,7 @@ fn the_account_is_that_of_the_finding_and_the_envelopes_comes_last() {
         ("security-hub-v2", "/detail/findings/0/cloud/account/uid"),
         ("trusted-advisor-exposed-key", "/account"),
     ] {
-        check(name, &[(pointer, json!("111122223333"))], &[member]);
+        check(name, &[(pointer, json!(MEMBER))], &[member]);
         // A key id, a masked number or nothing stands there: the next place counts, or the envelope.
         if pointer != "/account" {
             for given in [json!(KEY), json!("1234567890"), json!("1234567890123"), json!(7), Value::Null] {
@@ -291,39 +187,30 @@ fn the_account_is_that_of_the_finding_and_the_envelopes_comes_last() {
             }
         }
     }
-    check("health-credentials-exposed", &[("/account", json!("111122223333"))], &[ACT]);
-    check("guardduty-iam-user", &[("/account", json!("111122223333"))], &[ACT]);
-    let zeros = "needs_attention AKIAIOSFODNN7EXAMPLE Bob 000000000012";
+    check("health-credentials-exposed", &[("/account", json!(MEMBER))], &[ACT]);
+    check("guardduty-iam-user", &[("/account", json!(MEMBER))], &[ACT]);
+    let zeros = "needs_attention KEY Bob 000000000012";
     check("guardduty-iam-user", &[("/detail/accountId", json!("000000000012"))], &[zeros]);
 }
 
 #[test]
 fn actors_without_a_user_or_a_credential_do_not_hide_the_others() {
     let actors = "/detail/service/detection/sequence/actors";
-    let carol = "Deactivate AKIAI44QH8DHBEXAMPLE Carol 123456789012";
     check(
         "guardduty-attack-sequence",
         &[
             (&format!("{actors}/0"), json!(null)),
             (&format!("{actors}/1"), json!({"user": {"type": "Root", "name": "Root"}})),
         ],
-        &["needs_attention 123456789012", carol],
+        &["needs_attention OWN", ACT_ON_CAROL],
     );
-    check("guardduty-attack-sequence", &[(actors, json!([]))], &["needs_attention 123456789012"]);
-    check(
-        "guardduty-attack-sequence",
-        &[("/detail/service/detection", Value::Null)],
-        &["needs_attention 123456789012"],
-    );
-    let foreign = json!("111122223333");
+    check("guardduty-attack-sequence", &[(actors, json!([]))], &["needs_attention OWN"]);
+    check("guardduty-attack-sequence", &[("/detail/service/detection", Value::Null)], &["needs_attention OWN"]);
+    let foreign = json!(MEMBER);
     check(
         "guardduty-attack-sequence",
         &[(&format!("{actors}/0/user/account/uid"), foreign)],
-        &[
-            "needs_attention AKIAIOSFODNN7EXAMPLE Bob 111122223333",
-            "needs_attention ASIAIOSFODNN7EXAMPLE 123456789012",
-            carol,
-        ],
+        &["needs_attention KEY Bob MEMBER", ATTENTION_TO_SESSION, ACT_ON_CAROL],
     );
 }
 
@@ -332,7 +219,7 @@ fn any_type_of_resource_can_carry_a_key_and_a_type_about_users_may_carry_none() 
     for kind in ["AccessKey", "S3Bucket", "EKSCluster", "Instance", "SomethingNew"] {
         check("guardduty-iam-user", &[("/detail/resource/resourceType", json!(kind))], &[ACT]);
     }
-    check("guardduty-iam-user", &[("/detail/resource", Value::Null)], &["needs_attention 123456789012"]);
+    check("guardduty-iam-user", &[("/detail/resource", Value::Null)], &["needs_attention OWN"]);
 }
 
 #[test]
@@ -346,14 +233,14 @@ fn policy_findings_are_not_acted_on_however_the_type_is_written() {
     }
     let macie =
         changed("guardduty-iam-user", &[("/source", json!("aws.macie")), ("/detail-type", json!("Macie Finding"))]);
-    assert_eq!(decided(&macie, &[]), ["ignored"]);
+    assert_eq!(lines(macie, &[]), ["ignored"]);
 }
 
 #[test]
 fn only_guarddutys_own_product_is_acted_on_unless_a_person_chose_the_finding() {
     for product in [
-        "arn:aws:securityhub:us-east-1:123456789012:product/123456789012/default",
-        "arn:aws:securityhub:us-east-1:123456789012:product/aws/guardduty",
+        &format!("arn:aws:securityhub:us-east-1:{OWN}:product/{OWN}/default"),
+        &format!("arn:aws:securityhub:us-east-1:{OWN}:product/aws/guardduty"),
         "arn:aws:securityhub:us-east-1::product/aws/guardduty-lookalike",
         "arn:aws:securityhub:us-east-1::product/aws/macie",
         "",
@@ -404,25 +291,24 @@ fn a_new_finding_type_passes_the_default_gates() {
 #[test]
 fn a_user_name_with_a_path_or_an_arn_is_cut_and_one_of_another_account_is_a_contradiction() {
     let user = format!("{DETAILS}/userName");
-    for name in ["team/Bob", "arn:aws:iam::123456789012:user/team/Bob", " Bob "] {
+    for name in ["team/Bob", &format!("arn:aws:iam::{OWN}:user/team/Bob"), " Bob "] {
         check("guardduty-iam-user", &[(&user, json!(name))], &[ACT]);
     }
-    let foreign = json!("arn:aws:iam::111122223333:user/Bob");
-    check("guardduty-iam-user", &[(&user, foreign)], &["needs_attention AKIAIOSFODNN7EXAMPLE 123456789012"]);
+    let foreign = json!(format!("arn:aws:iam::{MEMBER}:user/Bob"));
+    check("guardduty-iam-user", &[(&user, foreign)], &[ATTENTION]);
     check("guardduty-iam-user", &[(&user, json!("not a name"))], &[ACT_NAMELESS]);
     check("security-hub-v2", &[("/detail/findings/0/resources/0/data/user_name", json!("team/Bob"))], &[ACT]);
 }
 
 #[test]
 fn names_of_a_resource_that_disagree_are_a_persons_business() {
-    let other = json!("AKIAI44QH8DHBEXAMPLE");
-    let contradiction = "needs_attention AKIAIOSFODNN7EXAMPLE 123456789012";
-    check("security-hub-v2", &[("/detail/findings/0/resources/0/uid", other.clone())], &[contradiction]);
+    let other = json!(OTHER_KEY);
+    check("security-hub-v2", &[("/detail/findings/0/resources/0/uid", other.clone())], &[ATTENTION]);
     let details = [
         ("/detail/findings/0/Resources/1/Details/AwsIamAccessKey/AccessKeyId", json!(KEY)),
         ("/detail/findings/0/Resources/1/Id", other),
     ];
-    check("security-hub-imported", &details, &[contradiction]);
+    check("security-hub-imported", &details, &[ATTENTION]);
 }
 
 #[test]
@@ -437,7 +323,7 @@ fn a_v2_finding_without_details_or_named_by_the_resource_is_read() {
     check(
         "security-hub-v2",
         &[
-            (&format!("{resource}/uid"), json!("arn:aws:iam::123456789012:user/Bob")),
+            (&format!("{resource}/uid"), json!(format!("arn:aws:iam::{OWN}:user/Bob"))),
             (&format!("{resource}/type"), json!("AwsIamAccessKey")),
         ],
         &[ACT],
@@ -449,10 +335,10 @@ fn every_version_of_the_quarantine_is_reported_and_never_the_callers_key() {
     let policy = "/detail/requestParameters/policyArn";
     for version in ["", "V2", "V4", "V17"] {
         let arn = format!("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine{version}");
-        check("cloudtrail-quarantine-attached", &[(policy, json!(arn))], &["needs_attention Bob 123456789012"]);
+        check("cloudtrail-quarantine-attached", &[(policy, json!(arn))], &[ATTENTION_TO_BOB]);
     }
     for other in [
-        (policy, json!("arn:aws:iam::123456789012:policy/AWSCompromisedKeyQuarantineV2")),
+        (policy, json!(format!("arn:aws:iam::{OWN}:policy/AWSCompromisedKeyQuarantineV2"))),
         (policy, json!("arn:aws:iam::aws:policy/ReadOnlyAccess")),
         ("/detail/requestParameters", json!(null)),
         ("/detail/errorCode", json!("AccessDenied")),
@@ -483,7 +369,7 @@ fn health_events_differ_in_form_but_not_in_what_is_read() {
     }
     for code in ["AWS_RISK_IAM_QUARANTINE", "AWS_RISK_ACCOUNT_CONSOLE_COMPROMISE"] {
         let changes = [("/detail/eventTypeCode", json!(code))];
-        check("health-credentials-exposed", &changes, &["needs_attention AKIAIOSFODNN7EXAMPLE Bob 123456789012"]);
+        check("health-credentials-exposed", &changes, &["needs_attention KEY Bob OWN"]);
     }
 }
 
@@ -491,10 +377,9 @@ fn health_events_differ_in_form_but_not_in_what_is_read() {
 fn several_findings_in_one_event_are_all_read_and_one_that_is_broken_hides_none() {
     let mut event = event("security-hub-imported");
     let finding = event["detail"]["findings"][0].clone();
-    let second = replaced(&finding, &[(KEY, "AKIAI44QH8DHBEXAMPLE"), ("Bob", "Carol")]);
+    let second = replaced(&finding, &[(KEY, OTHER_KEY), ("Bob", "Carol")]);
     event["detail"]["findings"] = json!([finding, "broken", second]);
-    let carol = "Deactivate AKIAI44QH8DHBEXAMPLE Carol 123456789012";
-    assert_eq!(decided(&event, &[]), [ACT, "error detail.findings[1]", carol]);
+    assert_eq!(lines(event, &[]), [ACT, "error detail.findings[1]", ACT_ON_CAROL]);
 }
 
 #[test]
@@ -503,5 +388,5 @@ fn an_sns_event_is_not_taken_for_one_of_sqs() {
     let items = read(sns);
     assert!(items.iter().all(|item| item.message.is_none()) && items.len() == 1);
     let bare = changed("sns-guardduty", &[("/Records/0/Sns/Message", json!("{\"detail\":{}}"))]);
-    assert_eq!(decided(&bare, &[]), ["error Records[0].Sns.Message"]);
+    assert_eq!(lines(bare, &[]), ["error Records[0].Sns.Message"]);
 }

@@ -4,98 +4,19 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::ids::{KEY, OTHER_KEY, OWN};
+use common::samples::{Key, SAMPLES};
 use common::{Account, Moto, event, replaced};
 use serde_json::{Value, json};
 
-/// What a sample is there to show.
-struct Sample {
-    event: &'static str,
-    variables: &'static [(&'static str, &'static str)],
-    /// The status of Bob's first key and of Carol's first key afterwards. The second keys stay active.
-    bob: Key,
-    carol: Key,
-    outcomes: &'static [&'static str],
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Key {
-    Active,
-    Inactive,
-    Gone,
-}
-use Key::{Active, Gone, Inactive};
-
-const fn sample(event: &'static str, bob: Key, outcomes: &'static [&'static str]) -> Sample {
-    Sample { event, variables: &[], bob, carol: Active, outcomes }
-}
-
-const SAMPLES: &[Sample] = &[
-    sample("array-of-events", Inactive, &["contained"]),
-    sample("cloudtrail-create-access-key", Active, &["ignored"]),
-    sample("cloudtrail-quarantine-attached", Active, &["needs_attention"]),
-    sample("cloudtrail-quarantine-inline", Active, &["needs_attention"]),
-    sample("command-deactivate", Inactive, &["contained"]),
-    sample("command-deactivate-without-user", Inactive, &["contained"]),
-    sample("command-delete", Gone, &["contained"]),
-    sample("command-restore", Active, &["restored"]),
-    sample("command-restore-sessions", Active, &["not_found"]),
-    Sample {
-        variables: &[("CUSTOM_SOURCES", "com.example.leak-scanner")],
-        ..sample("custom-source", Inactive, &["contained"])
-    },
-    sample("guardduty-anomaly", Active, &["ignored"]),
-    sample("guardduty-archived", Active, &["ignored"]),
-    Sample {
-        carol: Inactive,
-        ..sample("guardduty-attack-sequence", Inactive, &["contained", "needs_attention", "contained"])
-    },
-    sample("guardduty-console-session-without-key", Active, &["needs_attention"]),
-    sample("guardduty-ec2-instance", Active, &["ignored"]),
-    sample("guardduty-iam-user", Inactive, &["contained"]),
-    sample("guardduty-low-severity", Active, &["ignored"]),
-    sample("guardduty-member-account", Active, &["needs_attention"]),
-    sample("guardduty-policy", Active, &["ignored"]),
-    sample("guardduty-replayed", Inactive, &["contained"]),
-    sample("guardduty-role-session", Active, &["needs_attention"]),
-    sample("guardduty-root-key", Active, &["needs_attention"]),
-    sample("guardduty-s3-bucket", Inactive, &["contained"]),
-    sample("guardduty-sample", Active, &["ignored"]),
-    sample("health-credentials-exposed", Inactive, &["contained"]),
-    sample("health-iam-quarantine", Active, &["needs_attention"]),
-    sample("health-short-form", Inactive, &["contained"]),
-    sample("health-two-entities", Inactive, &["contained", "ignored"]),
-    sample("health-unrelated", Active, &["ignored"]),
-    sample("pipes-sqs-guardduty", Inactive, &["contained"]),
-    Sample { carol: Inactive, ..sample("security-hub-custom-action", Inactive, &["contained", "contained"]) },
-    sample("security-hub-attack-sequence", Inactive, &["contained", "needs_attention"]),
-    sample("security-hub-imported", Inactive, &["contained"]),
-    sample("security-hub-insight", Active, &["ignored"]),
-    sample("security-hub-other-product", Active, &["ignored"]),
-    sample("security-hub-policy", Active, &["ignored"]),
-    sample("security-hub-suppressed", Active, &["ignored"]),
-    sample("security-hub-v2", Inactive, &["contained"]),
-    sample("security-hub-v2-disagreement", Active, &["needs_attention"]),
-    sample("security-hub-v2-resolved", Active, &["ignored"]),
-    sample("security-hub-v2-text-data", Inactive, &["contained"]),
-    sample("sns-guardduty", Inactive, &["contained"]),
-    sample("sqs-guardduty", Inactive, &["contained"]),
-    Sample {
-        carol: Inactive,
-        ..sample("sqs-mixed-batch", Inactive, &["contained", "ignored", "contained", "ignored", "needs_attention"])
-    },
-    sample("sqs-of-sns-guardduty", Inactive, &["contained"]),
-    sample("trusted-advisor-exposed-key", Inactive, &["contained"]),
-    sample("unrelated-schedule", Active, &["ignored"]),
-];
-
 #[test]
-fn every_sample_is_tested() {
+fn the_table_of_samples_has_a_row_for_each_file_and_no_other() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).expect("events/");
     let mut files: Vec<_> = files.map(|file| file.expect("a file").file_name().into_string().expect("UTF-8")).collect();
     files.sort();
-    let mut tested: Vec<_> = SAMPLES.iter().map(|sample| format!("{}.json", sample.event)).collect();
-    tested.sort();
-    assert_eq!(files, tested);
+    let mut rows: Vec<_> = SAMPLES.iter().map(|sample| format!("{}.json", sample.event)).collect();
+    rows.sort();
+    assert_eq!(files, rows);
 }
 
 #[tokio::test]
@@ -107,18 +28,15 @@ async fn every_sample_leaves_iam_as_expected_however_often_it_comes() {
         if sample.event == "command-restore" {
             account.set_status("Bob", &bob, "Inactive").await;
         }
-        let event = replaced(
-            &event(sample.event),
-            &[("AKIAIOSFODNN7EXAMPLE", &bob), ("AKIAI44QH8DHBEXAMPLE", &carol), ("123456789012", &account.id)],
-        );
+        let event = replaced(&event(sample.event), &[(KEY, &bob), (OTHER_KEY, &carol), (OWN, &account.id)]);
         let function = account.function(sample.variables);
 
         let answer = function.invoke(&event);
         assert_eq!(outcomes(&answer), sample.outcomes, "{}: {answer:#}", sample.event);
         for time in ["once", "twice"] {
             let expected = |key: &str, status: Key, other: &str| -> BTreeMap<String, String> {
-                let all = [(key, status), (other, Active)];
-                let there = all.into_iter().filter(|(_, status)| *status != Gone);
+                let all = [(key, status), (other, Key::Active)];
+                let there = all.into_iter().filter(|(_, status)| *status != Key::Gone);
                 there.map(|(key, status)| (key.to_owned(), format!("{status:?}"))).collect()
             };
             assert_eq!(
@@ -149,8 +67,7 @@ async fn the_answer_tells_what_was_done_and_how_to_undo_it() {
     let account = Account::new(Moto::shared(), "510000000001").await;
     let [key, sibling] = account.user("Bob").await;
     let function = account.function(&[]);
-    let finding =
-        replaced(&event("guardduty-iam-user"), &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &account.id)]);
+    let finding = replaced(&event("guardduty-iam-user"), &[(KEY, &key), (OWN, &account.id)]);
 
     let answer = function.invoke(&finding);
     let result = &answer["results"][0];
@@ -179,7 +96,7 @@ async fn a_user_of_the_same_name_in_another_account_is_not_touched() {
     // Named with its own account, and wrongly with the function's.
     for (account, outcome) in [(&other.id, "needs_attention"), (&own.id, "not_found")] {
         let finding = event("guardduty-iam-user");
-        let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &other_key), ("123456789012", account)]);
+        let finding = replaced(&finding, &[(KEY, &other_key), (OWN, account)]);
         assert_eq!(outcomes(&function.invoke(&finding)), [outcome]);
         assert_eq!(own.keys("Bob").await[&own_key], "Active");
         assert_eq!(other.keys("Bob").await[&other_key], "Active");
@@ -192,7 +109,7 @@ async fn without_account_id_sts_tells_the_account() {
     let [key] = account.user("Bob").await;
     let function = account.function(&[("ACCOUNT_ID", "")]);
     let finding = event("guardduty-iam-user");
-    let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &account.id)]);
+    let finding = replaced(&finding, &[(KEY, &key), (OWN, &account.id)]);
     assert_eq!(outcomes(&function.invoke(&finding)), ["contained"]);
     assert_eq!(account.keys("Bob").await[&key], "Inactive");
 }
@@ -202,8 +119,7 @@ async fn of_a_mixed_batch_exactly_the_messages_that_cannot_be_read_are_handed_ba
     let account = Account::new(Moto::shared(), "510000000005").await;
     let [bob] = account.user("Bob").await;
     let [carol] = account.user("Carol").await;
-    let keys =
-        [("AKIAIOSFODNN7EXAMPLE", bob.as_str()), ("AKIAI44QH8DHBEXAMPLE", &carol), ("123456789012", &account.id)];
+    let keys = [(KEY, bob.as_str()), (OTHER_KEY, &carol), (OWN, &account.id)];
     let answer = account.function(&[]).invoke(&replaced(&event("sqs-mixed-batch"), &keys));
     assert_eq!(
         answer["batchItemFailures"],
@@ -226,7 +142,7 @@ async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_
     let [key, sibling] = member.user("Bob").await;
     let function = own.function(&[("MEMBER_ROLE", "key-remediator-member"), ("CONTAINMENT", "sessions")]);
     let finding = event("guardduty-iam-user");
-    let finding = replaced(&finding, &[("AKIAIOSFODNN7EXAMPLE", &key), ("123456789012", &member.id)]);
+    let finding = replaced(&finding, &[(KEY, &key), (OWN, &member.id)]);
 
     let contained = function.invoke(&finding);
     assert_eq!(outcomes(&contained), ["contained"]);

@@ -2,31 +2,16 @@
 
 mod common;
 
+use common::decided::{Decided, decided};
+use common::ids::{KEY, OTHER_KEY, OWN};
+use common::samples::{CUSTOM_SOURCES, of_one_key};
 use common::{event, replaced};
-use key_remediator::config::Config;
-use key_remediator::decision::{Decision, Plan, Target, decide};
 use key_remediator::event::read;
-use key_remediator::finding::{AccountId, Finding};
+use key_remediator::finding::Finding;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
-
-/// A sample of each source and form that names exactly one key, `AKIAIOSFODNN7EXAMPLE` of Bob in 123456789012.
-const SOURCES: &[&str] = &[
-    "custom-source",
-    "guardduty-iam-user",
-    "guardduty-s3-bucket",
-    "health-credentials-exposed",
-    "health-short-form",
-    "pipes-sqs-guardduty",
-    "security-hub-imported",
-    "security-hub-v2",
-    "security-hub-v2-text-data",
-    "sns-guardduty",
-    "sqs-of-sns-guardduty",
-    "trusted-advisor-exposed-key",
-];
 
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -35,7 +20,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         ".{0,20}".prop_map(Value::from),
-        select(&["AKIAI44QH8DHBEXAMPLE", "aws:sqs", "aws:sns", "Notification", "null", ""][..]).prop_map(Value::from),
+        select(&[OTHER_KEY, "aws:sqs", "aws:sns", "Notification", "null", ""][..]).prop_map(Value::from),
     ];
     let names = prop_oneof![
             "[a-z]{1,6}",
@@ -64,7 +49,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// An event of a known source with anything in its detail.
 fn any_event() -> impl Strategy<Value = Value> {
-    (select(SOURCES), any_json()).prop_map(|(name, detail)| {
+    (select(of_one_key()), any_json()).prop_map(|(name, detail)| {
         let mut event = event(name);
         if event.get("detail").is_some() {
             event["detail"] = detail;
@@ -73,18 +58,11 @@ fn any_event() -> impl Strategy<Value = Value> {
     })
 }
 
-fn plans(findings: &[Finding]) -> Vec<(String, Option<String>, String)> {
-    let lookup = |name: &str| (name == "CUSTOM_SOURCES").then(|| "com.example.leak-scanner".to_owned());
-    let config = Config::from_lookup(lookup).expect("valid");
-    let own = AccountId::new("123456789012").expect("valid");
-    let plan = |finding| match decide(finding, &config, &own) {
-        Decision::Act(Plan { target: Target::Key(plan), account, .. }) => {
-            Some((plan.key.to_string(), plan.user.map(ToString::to_string), account.to_string()))
-        }
-        Decision::Act(plan) => panic!("{plan:?}"),
-        Decision::Leave(..) => None,
-    };
-    findings.iter().filter_map(plan).collect()
+/// What is to be done about the findings that are acted on.
+fn plans(input: Value) -> Vec<Decided> {
+    let plans: Vec<_> = decided(input, CUSTOM_SOURCES).into_iter().filter(|decided| decided.acts).collect();
+    assert!(plans.iter().all(|plan| plan.what == "Deactivate"), "{plans:?}");
+    plans
 }
 
 fn readable(input: Value) -> Vec<Finding> {
@@ -139,20 +117,19 @@ proptest! {
 
     #[test]
     fn no_json_value_panics(input in prop_oneof![any_json(), any_event()]) {
-        let findings = readable(input);
-        plans(&findings);
+        plans(input);
     }
 
     #[test]
     fn only_the_key_that_was_put_in_is_acted_on_whatever_fields_are_missing_or_of_another_type(
-        name in select(SOURCES),
+        name in select(of_one_key()),
         key in "AKIA[A-W2-7]{16}",
         user in "[a-zA-Z][a-zA-Z0-9+=,.@_-]{0,30}",
         changes in vec((any::<Index>(), any_change()), 0..8),
     ) {
-        let mut event = replaced(&event(name), &[("AKIAIOSFODNN7EXAMPLE", &key), ("Bob", &user)]);
-        let untouched = plans(&readable(event.clone()));
-        prop_assert!(untouched.len() == 1 && untouched[0].0 == key, "{name}: {untouched:?}");
+        let mut event = replaced(&event(name), &[(KEY, &key), ("Bob", &user)]);
+        let untouched = plans(event.clone());
+        prop_assert!(untouched.len() == 1 && untouched[0].key.as_ref() == Some(&key), "{name}: {untouched:?}");
         for (index, change) in changes {
             let mut all = Vec::new();
             pointers(&event, "", &mut all);
@@ -162,16 +139,17 @@ proptest! {
                 Change::Other(value) => *event.pointer_mut(pointer).expect("it is there") = value,
             }
         }
-        for (acted_on, named, account) in plans(&readable(event)) {
-            prop_assert_eq!(&acted_on, &key);
-            prop_assert_eq!(account, "123456789012");
-            prop_assert!(named.is_none_or(|named| named == user || named == "other"));
+        for plan in plans(event) {
+            prop_assert_eq!(plan.key.as_ref(), Some(&key));
+            // Without an account of its own a finding is about that of the function.
+            prop_assert!(plan.account.is_none_or(|account| account == OWN));
+            prop_assert!(plan.user.is_none_or(|named| named == user || named == "other"));
         }
     }
 
     #[test]
     fn unknown_fields_change_nothing(
-        name in select(SOURCES),
+        name in select(of_one_key()),
         fields in vec((any::<Index>(), "unknown[A-Za-z]{0,8}", any_json()), 1..6),
     ) {
         let original = event(name);

@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod cost;
+pub mod decided;
 pub mod fake_iam;
+pub mod ids;
 pub mod runtime_api;
+pub mod samples;
 pub mod throughput;
 pub mod tls;
 
