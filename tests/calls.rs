@@ -5,12 +5,11 @@ mod common;
 
 use std::fmt::Write;
 
+use common::answers::outcome;
 use common::event;
 use common::fake_iam::FakeIam;
+use common::ids::{KEY, MEMBER, OWN, ROLE_ID};
 use serde_json::{Value, json};
-
-const MEMBER: &str = "111122223333";
-const ROLE_ID: &str = "AROACKCEVSQ6C2EXAMPLE";
 
 /// One row of the table, but for exemption and dry run.
 struct Row {
@@ -39,7 +38,7 @@ impl Row {
         let mut finding = event("guardduty-iam-user");
         let principal = if self.user_type == "AssumedRole" { format!("{ROLE_ID}:session") } else { String::new() };
         finding["detail"]["resource"]["accessKeyDetails"] = json!({
-            "accessKeyId": format!("{}IOSFODNN7EXAMPLE", self.prefix), "principalId": principal,
+            "accessKeyId": KEY.replace("AKIA", self.prefix), "principalId": principal,
             "userType": self.user_type, "userName": "Bob",
         });
         if self.account == "member" {
@@ -51,18 +50,19 @@ impl Row {
     /// The outcome and the calls, in order.
     async fn outcome(&self, exempt: bool, dry_run: bool) -> String {
         let iam = FakeIam::start().await;
-        let account = if self.account == "own" { common::fake_iam::OWN } else { MEMBER };
+        let account = if self.account == "own" { OWN } else { MEMBER };
         let owner = if self.user_type == "Root" { "root-user" } else { "Bob" };
-        let iam = iam.key_in(account, owner, "AKIAIOSFODNN7EXAMPLE").role_in(account, "Bob", ROLE_ID, "/");
+        let iam = iam.key_in(account, owner, KEY).role_in(account, "Bob", ROLE_ID, "/");
+        let exempted = format!("Bob,{KEY}");
         let variables = [
             ("CONTAINMENT", self.containment),
             ("MEMBER_ROLE", "key-remediator-member"),
             ("ROOT_KEYS", "delete"),
-            ("EXEMPT", if exempt { "Bob,AKIAIOSFODNN7EXAMPLE" } else { "" }),
+            ("EXEMPT", if exempt { &exempted } else { "" }),
             ("DRY_RUN", if dry_run { "true" } else { "false" }),
         ];
         let answer = iam.function(&variables).invoke(&self.finding());
-        let outcome = answer["results"][0]["outcome"].as_str().unwrap_or_else(|| panic!("{answer:#}"));
+        let outcome = outcome(&answer);
         let calls = iam.calls().into_iter().map(|call| call.action).collect::<Vec<_>>();
         if calls.is_empty() { outcome.to_owned() } else { format!("{outcome}: {}", calls.join(", ")) }
     }

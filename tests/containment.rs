@@ -7,52 +7,25 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
+use common::answers::{assert_failed, outcome, result, results};
 use common::fake_iam::{FakeIam, broken, denied, error, success, throttled};
+use common::findings::{finding_for, without_user};
+use common::ids::{KEY, MEMBER, OTHER_KEY};
 use common::{event, replaced};
 use serde_json::{Value, json};
 
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const SIBLING: &str = "AKIAI44QH8DHBEXAMPLE";
-
-async fn bobs_iam() -> FakeIam {
-    FakeIam::start().await.key("Bob", KEY).key("Bob", SIBLING)
-}
-
-fn finding_for(user: &str) -> Value {
-    replaced(&event("guardduty-iam-user"), &[("\"Bob\"", &format!("\"{user}\""))])
-}
-
-fn without_user() -> Value {
-    let mut finding = event("guardduty-iam-user");
-    finding["detail"]["resource"]["accessKeyDetails"].as_object_mut().expect("details").remove("userName");
-    finding
-}
-
-fn outcome(answer: &Value) -> &str {
-    answer["results"][0]["outcome"].as_str().unwrap_or_else(|| panic!("no outcome in {answer:#}"))
-}
-
-#[track_caller]
-fn assert_failed(answer: &Value, error_type: &str, words: &[&str]) {
-    assert_eq!(answer["errorType"], error_type, "{answer:#}");
-    let message = answer["errorMessage"].as_str().expect("a message");
-    for word in words {
-        assert!(message.contains(word), "no {word:?} in {message:?}");
-    }
-}
-
 #[tokio::test]
 async fn a_finding_that_names_the_user_is_contained_by_the_first_call() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
     assert_eq!(iam.call_lines(), [format!("UpdateAccessKey Bob {KEY} Inactive"), "ListAccessKeys Bob".to_owned()]);
-    assert_eq!(iam.status(SIBLING).as_deref(), Some("Active"));
+    assert_eq!(iam.status(OTHER_KEY).as_deref(), Some("Active"));
 }
 
 #[tokio::test]
 async fn without_a_user_name_iam_is_asked_whose_key_it_is() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[]).invoke(&without_user());
     assert_eq!(outcome(&answer), "contained");
     assert_eq!(
@@ -67,10 +40,10 @@ async fn without_a_user_name_iam_is_asked_whose_key_it_is() {
 
 #[tokio::test]
 async fn a_wrong_user_name_is_followed_to_the_real_owner() {
-    let iam = bobs_iam().await.key("Mallory", "AKIAMALLORYS2EXAMPLE");
+    let iam = FakeIam::of_bob().await.key("Mallory", "AKIAMALLORYS2EXAMPLE");
     let answer = iam.function(&[]).invoke(&finding_for("Mallory"));
     assert_eq!(outcome(&answer), "contained");
-    assert_eq!(answer["results"][0]["userName"], "Bob");
+    assert_eq!(result(&answer)["userName"], "Bob");
     assert_eq!(
         iam.call_lines(),
         [
@@ -86,7 +59,7 @@ async fn a_wrong_user_name_is_followed_to_the_real_owner() {
 #[tokio::test]
 async fn an_exempt_owner_behind_a_wrong_or_missing_name_is_not_touched() {
     for finding in [finding_for("Mallory"), without_user()] {
-        let iam = bobs_iam().await;
+        let iam = FakeIam::of_bob().await;
         let answer = iam.function(&[("EXEMPT", "break-glass-*,bob")]).invoke(&finding);
         assert_eq!(outcome(&answer), "exempt");
         assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
@@ -96,19 +69,19 @@ async fn an_exempt_owner_behind_a_wrong_or_missing_name_is_not_touched() {
 #[tokio::test]
 async fn an_exempt_user_or_key_is_left_alone_whatever_the_case_of_the_name() {
     for (exempt, user) in [("Bob", "Bob"), ("Bob", "bOB"), ("b*", "Bob"), ("AKIAIOSFODNN7*", "Bob")] {
-        let iam = bobs_iam().await;
+        let iam = FakeIam::of_bob().await;
         let answer = iam.function(&[("EXEMPT", exempt)]).invoke(&finding_for(user));
         assert_eq!(outcome(&answer), "exempt", "EXEMPT={exempt}, user {user}");
-        assert_eq!(iam.call_lines(), [""; 0]);
+        iam.assert_no_calls();
     }
 }
 
 #[tokio::test]
 async fn a_key_that_iam_does_not_know_is_not_found() {
-    let iam = FakeIam::start().await.key("Bob", SIBLING);
+    let iam = FakeIam::start().await.key("Bob", OTHER_KEY);
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "not_found");
-    assert_eq!(iam.status(SIBLING).as_deref(), Some("Active"));
+    assert_eq!(iam.status(OTHER_KEY).as_deref(), Some("Active"));
 }
 
 #[tokio::test]
@@ -116,7 +89,7 @@ async fn a_missing_permission_to_look_up_the_owner_fails_the_invocation() {
     for policy in [" because no identity-based policy allows it", " with an explicit deny in a service control policy"]
     {
         let refusal = denied(&format!("iam:GetAccessKeyLastUsed on resource: access key {KEY}{policy}"));
-        let iam = bobs_iam().await.always("GetAccessKeyLastUsed", refusal);
+        let iam = FakeIam::of_bob().await.always("GetAccessKeyLastUsed", refusal);
         let answer = iam.function(&[]).invoke(&without_user());
         assert_failed(&answer, "MissingPermission", &["iam:GetAccessKeyLastUsed", KEY, "grant"]);
     }
@@ -129,7 +102,7 @@ async fn passing_faults_do_not_keep_a_key_alive() {
         ("broken twice", vec![broken(), broken()]),
         ("hung once", vec![success("UpdateAccessKey", "").set_delay(Duration::from_mins(1))]),
     ] {
-        let iam = bobs_iam().await.first("UpdateAccessKey", answers);
+        let iam = FakeIam::of_bob().await.first("UpdateAccessKey", answers);
         let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
         assert_eq!(outcome(&answer), "contained", "{fault}");
         assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{fault}");
@@ -138,7 +111,7 @@ async fn passing_faults_do_not_keep_a_key_alive() {
 
 #[tokio::test]
 async fn a_reset_connection_does_not_keep_a_key_alive() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let through = resetting_once(iam.address());
     let answer = FakeIam::function_at(&through, &[]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
@@ -168,7 +141,7 @@ fn resetting_once(target: SocketAddr) -> String {
 #[tokio::test]
 async fn an_iam_that_hangs_fails_the_invocation_before_lambda_ends_it() {
     let hung = || success("UpdateAccessKey", "").set_delay(Duration::from_mins(1));
-    let iam = bobs_iam().await.always("UpdateAccessKey", hung());
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", hung());
     let answer = iam.function(&[("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "StepFailed", &[KEY, "time of the invocation ran out"]);
 }
@@ -176,23 +149,23 @@ async fn an_iam_that_hangs_fails_the_invocation_before_lambda_ends_it() {
 #[tokio::test]
 async fn a_confirming_read_that_hangs_does_not_undo_the_result() {
     let hung = || success("ListAccessKeys", "").set_delay(Duration::from_mins(1));
-    let iam = bobs_iam().await.always("ListAccessKeys", hung());
+    let iam = FakeIam::of_bob().await.always("ListAccessKeys", hung());
     let answer = iam.function(&[("AWS_LAMBDA_FUNCTION_TIMEOUT", "2")]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
-    assert_eq!(answer["results"][0].get("confirmed"), None);
+    assert_eq!(result(&answer).get("confirmed"), None);
 }
 
 #[tokio::test]
 async fn a_denied_kill_fails_the_invocation_and_says_what_to_do() {
     let refusal = denied(&format!("iam:UpdateAccessKey on resource: user Bob {KEY}"));
-    let iam = bobs_iam().await.always("UpdateAccessKey", refusal);
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", refusal);
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "MissingPermission", &["deactivate", KEY, "Bob", "grant iam:UpdateAccessKey"]);
 }
 
 #[tokio::test]
 async fn an_iam_that_stays_broken_fails_the_invocation_after_five_attempts() {
-    let iam = bobs_iam().await.always("UpdateAccessKey", broken());
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", broken());
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "StepFailed", &[KEY, "aws iam update-access-key --user-name Bob"]);
     assert_eq!(iam.calls().len(), 5);
@@ -200,20 +173,20 @@ async fn an_iam_that_stays_broken_fails_the_invocation_after_five_attempts() {
 
 #[tokio::test]
 async fn one_failed_key_does_not_keep_the_others_alive() {
-    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", SIBLING);
+    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", OTHER_KEY);
     let iam = iam.first("UpdateAccessKey", [denied("iam:UpdateAccessKey on resource: user Bob")]);
     let answer = iam.function(&[]).invoke(&event("guardduty-attack-sequence"));
     assert_failed(&answer, "MissingPermission", &[]);
-    let alive = [KEY, SIBLING].iter().filter(|key| iam.status(key).as_deref() == Some("Active")).count();
+    let alive = [KEY, OTHER_KEY].iter().filter(|key| iam.status(key).as_deref() == Some("Active")).count();
     assert_eq!(alive, 1, "{:#?}", iam.call_lines());
 }
 
 #[tokio::test]
 async fn delete_deactivates_first() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[("ACTION", "delete")]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
-    assert_eq!(answer["results"][0]["confirmed"], true);
+    assert_eq!(result(&answer)["confirmed"], true);
     assert_eq!(
         iam.call_lines(),
         [
@@ -223,13 +196,13 @@ async fn delete_deactivates_first() {
         ]
     );
     assert_eq!(iam.status(KEY), None);
-    assert_eq!(iam.status(SIBLING).as_deref(), Some("Active"));
+    assert_eq!(iam.status(OTHER_KEY).as_deref(), Some("Active"));
 }
 
 #[tokio::test]
 async fn a_delete_that_fails_leaves_the_key_inactive_and_fails_the_invocation() {
     let refusal = denied("iam:DeleteAccessKey on resource: user Bob because no identity-based policy allows it");
-    let iam = bobs_iam().await.always("DeleteAccessKey", refusal);
+    let iam = FakeIam::of_bob().await.always("DeleteAccessKey", refusal);
     let answer = iam.function(&[("ACTION", "delete")]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "MissingPermission", &["delete", KEY, "inactive but not deleted"]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
@@ -247,7 +220,7 @@ async fn a_delete_whose_answer_was_lost_is_a_success() {
 #[tokio::test]
 async fn a_dry_run_asks_but_changes_nothing() {
     for (finding, command) in [(event("guardduty-iam-user"), false), (event("command-delete"), true)] {
-        let iam = bobs_iam().await;
+        let iam = FakeIam::of_bob().await;
         let answer = iam.function(&[("DRY_RUN", "true"), ("ACTION", "delete")]).invoke(&finding);
         assert_eq!(outcome(&answer), "planned", "command: {command}");
         assert_eq!(iam.call_lines(), [format!("GetAccessKeyLastUsed {KEY}")]);
@@ -256,17 +229,17 @@ async fn a_dry_run_asks_but_changes_nothing() {
 
 #[tokio::test]
 async fn a_dry_run_tells_of_an_exempt_owner() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[("DRY_RUN", "true"), ("EXEMPT", "Bob")]).invoke(&finding_for("Mallory"));
     assert_eq!(outcome(&answer), "exempt");
 }
 
 #[tokio::test]
 async fn without_the_confirming_read_the_key_is_contained_but_not_confirmed() {
-    let iam = bobs_iam().await.always("ListAccessKeys", denied("iam:ListAccessKeys on resource: user Bob"));
+    let iam = FakeIam::of_bob().await.always("ListAccessKeys", denied("iam:ListAccessKeys on resource: user Bob"));
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
-    assert_eq!(answer["results"][0].get("confirmed"), None);
+    assert_eq!(result(&answer).get("confirmed"), None);
 }
 
 #[tokio::test]
@@ -274,16 +247,16 @@ async fn a_key_that_iam_still_lists_as_active_fails_the_invocation() {
     let listed = format!(
         "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId><Status>Active</Status></member></AccessKeyMetadata>"
     );
-    let iam = bobs_iam().await.always("ListAccessKeys", success("ListAccessKeys", &listed));
+    let iam = FakeIam::of_bob().await.always("ListAccessKeys", success("ListAccessKeys", &listed));
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "StepFailed", &[KEY, "activated it again"]);
 }
 
 #[tokio::test]
 async fn the_same_key_twice_in_an_event_is_one_operation() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[]).invoke(&event("array-of-events"));
-    assert_eq!(answer["results"].as_array().map(Vec::len), Some(1));
+    assert_eq!(results(&answer).len(), 1);
     assert_eq!(iam.call_lines().len(), 2);
 }
 
@@ -298,7 +271,7 @@ async fn every_key_of_an_event_is_killed_before_anything_else_is_done_and_at_mos
         findings.push(replaced(&finding_for(&user), &[(KEY, &key)]));
     }
     let answer = iam.function(&[]).invoke(&Value::Array(findings));
-    let results = answer["results"].as_array().expect("results");
+    let results = results(&answer);
     assert_eq!(results.len(), 40);
     let in_order: Vec<_> = (10..50).map(|number| format!("user-{number}")).collect();
     assert_eq!(
@@ -317,25 +290,25 @@ async fn every_key_of_an_event_is_killed_before_anything_else_is_done_and_at_mos
 #[tokio::test]
 async fn credentials_that_are_not_a_users_key_of_this_account_are_reported_without_a_call() {
     for name in ["guardduty-role-session", "guardduty-root-key", "guardduty-member-account"] {
-        let iam = bobs_iam().await;
+        let iam = FakeIam::of_bob().await;
         let answer = iam.function(&[]).invoke(&event(name));
         assert_eq!(outcome(&answer), "needs_attention", "{name}");
-        assert_eq!(iam.call_lines(), [""; 0], "{name}");
+        iam.assert_no_calls();
     }
 }
 
 #[tokio::test]
 async fn a_long_term_key_that_is_said_to_be_a_role_sessions_is_not_touched() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let finding = replaced(&event("guardduty-iam-user"), &[("\"IAMUser\"", "\"AssumedRole\"")]);
     assert_eq!(outcome(&iam.function(&[]).invoke(&finding)), "needs_attention");
-    assert_eq!(iam.call_lines(), [""; 0]);
+    iam.assert_no_calls();
 }
 
 #[tokio::test]
 async fn an_owner_that_changes_its_mind_fails_the_invocation() {
     let gone = || error(404, "NoSuchEntity", "The Access Key cannot be found.");
-    let iam = bobs_iam().await.first("UpdateAccessKey", [gone(), gone()]);
+    let iam = FakeIam::of_bob().await.first("UpdateAccessKey", [gone(), gone()]);
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "StepFailed", &[KEY]);
 }
@@ -343,37 +316,37 @@ async fn an_owner_that_changes_its_mind_fails_the_invocation() {
 #[tokio::test]
 async fn a_key_deleted_while_it_was_looked_up_is_not_found() {
     let owner = success("GetAccessKeyLastUsed", "<UserName>Bob</UserName>");
-    let iam = FakeIam::start().await.key("Bob", SIBLING).always("GetAccessKeyLastUsed", owner);
+    let iam = FakeIam::start().await.key("Bob", OTHER_KEY).always("GetAccessKeyLastUsed", owner);
     assert_eq!(outcome(&iam.function(&[]).invoke(&event("guardduty-iam-user"))), "not_found");
 }
 
 #[tokio::test]
 async fn a_command_for_another_users_key_changes_nothing_and_names_the_owner() {
     for name in ["command-deactivate", "command-restore", "command-delete"] {
-        let iam = bobs_iam().await;
+        let iam = FakeIam::of_bob().await;
         let command = replaced(&event(name), &[("Bob", "Mallory")]);
         let answer = iam.function(&[]).invoke(&command);
         assert_eq!(outcome(&answer), "needs_attention", "{name}");
-        assert!(answer["results"][0]["reason"].as_str().is_some_and(|reason| reason.contains("Bob")), "{answer:#}");
+        assert!(result(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("Bob")), "{answer:#}");
         assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
     }
 }
 
 #[tokio::test]
 async fn a_command_passes_gates_and_exempt_but_not_accounts() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(&[("EXEMPT", "*"), ("MIN_SEVERITY", "10")]).invoke(&event("command-deactivate"));
     assert_eq!(outcome(&answer), "contained");
 
-    let iam = bobs_iam().await;
-    let answer = iam.function(&[("ACCOUNTS", "111122223333")]).invoke(&event("command-deactivate"));
+    let iam = FakeIam::of_bob().await;
+    let answer = iam.function(&[("ACCOUNTS", MEMBER)]).invoke(&event("command-deactivate"));
     assert_eq!(outcome(&answer), "needs_attention");
-    assert_eq!(iam.call_lines(), [""; 0]);
+    iam.assert_no_calls();
 }
 
 #[tokio::test]
 async fn input_that_cannot_be_read_fails_the_invocation_and_names_the_field() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let function = iam.function(&[]);
     let command = |parameters: Value| json!({"UpdateAccessKey": parameters});
     for (input, words) in [
@@ -406,7 +379,7 @@ async fn input_that_cannot_be_read_fails_the_invocation_and_names_the_field() {
     ] {
         assert_failed(&function.invoke(&input), "InvalidInput", words);
     }
-    assert_eq!(iam.call_lines(), [""; 0]);
+    iam.assert_no_calls();
 }
 
 fn without_severity() -> Value {
@@ -417,7 +390,7 @@ fn without_severity() -> Value {
 
 #[tokio::test]
 async fn the_readable_events_of_an_array_are_acted_on_before_the_invocation_fails() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam
         .function(&[])
         .invoke(&json!([{"source": 1, "detail-type": "x", "detail": {}}, event("guardduty-iam-user")]));
@@ -427,7 +400,7 @@ async fn the_readable_events_of_an_array_are_acted_on_before_the_invocation_fail
 
 #[tokio::test]
 async fn hostile_text_reaches_neither_answer_nor_log_unescaped() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let mut finding = event("guardduty-iam-user");
     let hostile = "x\n{\"level\":\"INFO\"}\u{1b}[2J\u{202e}\u{9b}";
     for field in ["id", "title", "description"] {
@@ -438,7 +411,7 @@ async fn hostile_text_reaches_neither_answer_nor_log_unescaped() {
     let function = iam.function(&[]);
     let answer = function.invoke(&finding);
     assert_eq!(outcome(&answer), "contained");
-    let id = answer["results"][0]["finding"]["id"].as_str().expect("id");
+    let id = result(&answer)["finding"]["id"].as_str().expect("id");
     assert!(!id.contains(['\n', '\u{1b}', '\u{202e}', '\u{9b}']), "{id:?}");
 
     let log = function.stop();
@@ -453,7 +426,7 @@ async fn hostile_text_reaches_neither_answer_nor_log_unescaped() {
 
 #[tokio::test]
 async fn at_no_log_level_does_the_log_hold_the_event_or_the_functions_own_credentials() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let mut finding = event("guardduty-iam-user");
     finding["detail"]["service"]["secret"] = json!("made-up-secret-in-the-event");
     let function = iam.function(&[("AWS_LAMBDA_LOG_LEVEL", "TRACE"), ("RUST_LOG", "trace")]);
@@ -467,7 +440,7 @@ async fn at_no_log_level_does_the_log_hold_the_event_or_the_functions_own_creden
 
 #[tokio::test]
 async fn the_end_of_the_sandbox_is_not_an_error() {
-    let function = bobs_iam().await.function(&[]);
+    let function = FakeIam::of_bob().await.function(&[]);
     function.invoke(&event("guardduty-iam-user"));
     let log = function.stop();
     assert!(log.contains("contained") && !log.contains("ERROR"), "{log}");
@@ -475,31 +448,31 @@ async fn the_end_of_the_sandbox_is_not_an_error() {
 
 #[tokio::test]
 async fn every_message_that_names_a_key_whose_step_failed_is_handed_back_and_no_other() {
-    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", SIBLING);
+    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", OTHER_KEY);
     let iam = iam.first("UpdateAccessKey", [denied("iam:UpdateAccessKey on resource: user Bob")]);
     let message =
         |id: &str, event: &Value| json!({"messageId": id, "eventSource": "aws:sqs", "body": event.to_string()});
-    let (bob, carol) = (finding_for("Bob"), replaced(&finding_for("Carol"), &[(KEY, SIBLING)]));
+    let (bob, carol) = (finding_for("Bob"), replaced(&finding_for("Carol"), &[(KEY, OTHER_KEY)]));
     let batch = json!({"Records": [
         message("1", &bob), message("2", &carol), message("3", &json!([carol, bob])), message("4", &event("unrelated-schedule")),
     ]});
     let answer = iam.function(&[]).invoke(&batch);
     assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]));
-    assert_eq!(iam.status(SIBLING).as_deref(), Some("Inactive"));
+    assert_eq!(iam.status(OTHER_KEY).as_deref(), Some("Inactive"));
 }
 
 #[tokio::test]
 async fn records_of_another_source_fail_the_invocation() {
     let s3 = json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {}}]});
-    let answer = bobs_iam().await.function(&[]).invoke(&s3);
+    let answer = FakeIam::of_bob().await.function(&[]).invoke(&s3);
     assert_failed(&answer, "InvalidInput", &["Records[0]"]);
 }
 
 #[tokio::test]
 async fn a_command_inside_an_envelope_is_not_obeyed() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let message = json!({"messageId": "1", "eventSource": "aws:sqs", "body": event("command-restore").to_string()});
     let answer = iam.function(&[]).invoke(&json!({"Records": [message]}));
     assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
-    assert_eq!(iam.call_lines(), [""; 0]);
+    iam.assert_no_calls();
 }

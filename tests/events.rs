@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::answers::{outcomes, result};
 use common::ids::{KEY, OTHER_KEY, OWN};
 use common::samples::{Key, SAMPLES};
 use common::{Account, Moto, event, replaced};
@@ -57,11 +58,6 @@ async fn every_sample_leaves_iam_as_expected_however_often_it_comes() {
     }
 }
 
-fn outcomes(answer: &Value) -> Vec<&str> {
-    let results = answer["results"].as_array().map_or(&[][..], Vec::as_slice);
-    results.iter().map(|result| result["outcome"].as_str().unwrap_or_default()).collect()
-}
-
 #[tokio::test]
 async fn the_answer_tells_what_was_done_and_how_to_undo_it() {
     let account = Account::new(Moto::shared(), "510000000001").await;
@@ -70,7 +66,7 @@ async fn the_answer_tells_what_was_done_and_how_to_undo_it() {
     let finding = replaced(&event("guardduty-iam-user"), &[(KEY, &key), (OWN, &account.id)]);
 
     let answer = function.invoke(&finding);
-    let result = &answer["results"][0];
+    let result = result(&answer);
     assert_eq!(result["accessKeyId"], key);
     assert_eq!(result["accountId"], account.id);
     assert_eq!(result["userName"], "Bob");
@@ -152,7 +148,7 @@ async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_
     assert_eq!(own.keys("Bob").await[&own_key], "Active");
     assert_eq!(own.policies("Bob").await, [""; 0]);
 
-    assert_eq!(outcomes(&function.invoke(&contained["results"][0]["undo"])), ["restored"]);
+    assert_eq!(outcomes(&function.invoke(&result(&contained)["undo"])), ["restored"]);
     assert_eq!(member.keys("Bob").await[&key], "Active");
     assert_eq!(member.policies("Bob").await, [""; 0]);
 }

@@ -5,13 +5,13 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::fake_iam::{Call, FakeIam, OWN};
+use common::fake_iam::{Call, FakeIam};
+use common::findings::{role_session, user_session, without_user};
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID};
 use common::{event, replaced, template};
 use iam_rs::{Arn, Context, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policy};
 use serde_json::{Map, Value, json};
 
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const MEMBER: &str = "111122223333";
 const MEMBER_ROLE: &str = "key-remediator-member";
 
 type Parameters = BTreeMap<&'static str, &'static str>;
@@ -39,7 +39,6 @@ fn combinations() -> Vec<Parameters> {
 
 /// All calls that the function makes with these parameters.
 async fn calls(parameters: &Parameters) -> Vec<Call> {
-    let session = "ASIAIOSFODNN7EXAMPLE";
     let variables = [
         ("ACTION", parameters["Action"]),
         ("CONTAINMENT", parameters["Containment"]),
@@ -47,9 +46,7 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
         ("ROOT_KEYS", parameters["RootKeys"]),
     ];
     let key = event("guardduty-iam-user");
-    let mut unnamed = key.clone();
-    unnamed["detail"]["resource"]["accessKeyDetails"].as_object_mut().expect("details").remove("userName");
-    let mut inputs = vec![key.clone(), unnamed, replaced(&key, &[(KEY, session)]), event("guardduty-role-session")];
+    let mut inputs = vec![key.clone(), without_user(), user_session(), role_session()];
     inputs.extend([event("guardduty-root-key"), event("command-deactivate"), event("command-restore")]);
     if parameters["Action"] == "delete" {
         inputs.push(event("command-delete"));
@@ -62,12 +59,9 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
     let mut calls = Vec::new();
     for account in [OWN, MEMBER] {
         for input in &inputs {
-            let role_id = "AROACKCEVSQ6C2EXAMPLE";
             let iam = FakeIam::start().await;
-            let iam = iam
-                .key_in(account, "Bob", KEY)
-                .key_in(account, "Bob", "AKIAI44QH8DHBEXAMPLE")
-                .role_in(account, "Bob", role_id, "/");
+            let iam =
+                iam.key_in(account, "Bob", KEY).key_in(account, "Bob", OTHER_KEY).role_in(account, "Bob", ROLE_ID, "/");
             let mut input = replaced(input, &[(OWN, account)]);
             if input.get("UpdateAccessKey").is_some() || input.get("DeleteAccessKey").is_some() {
                 input["AccountId"] = json!(account);
@@ -78,7 +72,7 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
             // Containing first gives the restoring commands something to take away.
             if input.get("RestoreSessions").is_some() || input["UpdateAccessKey"]["Status"] == "Active" {
                 let on_role = !input["RestoreSessions"]["RoleName"].is_null();
-                let containing = if on_role { event("guardduty-role-session") } else { key.clone() };
+                let containing = if on_role { role_session() } else { key.clone() };
                 function.invoke(&replaced(&containing, &[(OWN, account)]));
                 function.invoke(&input);
             }

@@ -2,36 +2,18 @@
 
 mod common;
 
+use common::answers::{assert_failed, outcome, outcomes, result};
 use common::fake_iam::{FakeIam, OWN_ROLE_ID, denied, error};
+use common::findings::{in_member, role_session, user_session};
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID};
 use common::{event, replaced};
 use serde_json::{Value, json};
 
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const SIBLING: &str = "AKIAI44QH8DHBEXAMPLE";
-const ROLE_ID: &str = "AROACKCEVSQ6C2EXAMPLE";
-const MEMBER: &str = "111122223333";
 const DENY_ALL: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
 
 const SESSIONS: &[(&str, &str)] = &[("CONTAINMENT", "sessions")];
 const PRINCIPAL: &[(&str, &str)] = &[("CONTAINMENT", "principal")];
 const MEMBERS: &[(&str, &str)] = &[("MEMBER_ROLE", "key-remediator-member")];
-
-async fn bobs_iam() -> FakeIam {
-    FakeIam::start().await.key("Bob", KEY).key("Bob", SIBLING)
-}
-
-/// A session of role Bob, and a user of the same name.
-fn role_session() -> Value {
-    event("guardduty-role-session")
-}
-
-fn user_session() -> Value {
-    replaced(&event("guardduty-iam-user"), &[(KEY, "ASIAIOSFODNN7EXAMPLE")])
-}
-
-fn first(answer: &Value) -> &Value {
-    answer["results"].get(0).unwrap_or_else(|| panic!("no result in {answer:#}"))
-}
 
 fn names(iam: &FakeIam, principal: &str) -> Vec<String> {
     iam.policies(principal).into_keys().collect()
@@ -43,9 +25,9 @@ fn full() -> wiremock::ResponseTemplate {
 
 #[tokio::test]
 async fn the_key_dies_first_and_then_the_sessions_of_its_user_are_denied() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
-    assert_eq!(first(&answer)["outcome"], "contained");
+    assert_eq!(outcome(&answer), "contained");
     assert_eq!(
         iam.call_lines(),
         [
@@ -63,19 +45,19 @@ async fn the_key_dies_first_and_then_the_sessions_of_its_user_are_denied() {
 
 #[tokio::test]
 async fn a_users_temporary_credentials_end_with_the_sessions_of_the_user() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(SESSIONS).invoke(&user_session());
-    assert_eq!(first(&answer)["outcome"], "contained");
+    assert_eq!(outcome(&answer), "contained");
     assert_eq!(iam.call_lines(), ["PutUserPolicy Bob key-remediator-deny-sessions"]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
 }
 
 #[tokio::test]
 async fn a_roles_sessions_are_denied_on_the_role_and_never_on_a_user_of_its_name() {
-    let iam = bobs_iam().await.role("Bob", ROLE_ID, "/team/");
+    let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/team/");
     for variables in [SESSIONS, PRINCIPAL] {
         let answer = iam.function(variables).invoke(&role_session());
-        assert_eq!(first(&answer)["outcome"], "contained", "{answer:#}");
+        assert_eq!(outcome(&answer), "contained", "{answer:#}");
         assert_eq!(names(&iam, "role/Bob"), ["key-remediator-deny-sessions"]);
         assert_eq!(names(&iam, "user/Bob"), [""; 0]);
         assert_eq!(iam.attached("user/Bob"), [""; 0]);
@@ -99,7 +81,7 @@ async fn roles_that_are_not_the_sessions_own_or_that_nobody_may_change_are_not_w
         let iam = if id.is_empty() { iam } else { iam.role(name, id, path) };
         let session = replaced(&role_session(), &[("\"Bob\"", &format!("\"{name}\"")), (ROLE_ID, claimed)]);
         let answer = iam.function(SESSIONS).invoke(&session);
-        assert_eq!(first(&answer)["outcome"], "needs_attention", "{path}{name} {id}");
+        assert_eq!(outcome(&answer), "needs_attention", "{path}{name} {id}");
         assert!(!iam.call_lines().iter().any(|call| call.starts_with("Put")), "{:?}", iam.call_lines());
     }
 }
@@ -108,41 +90,41 @@ async fn roles_that_are_not_the_sessions_own_or_that_nobody_may_change_are_not_w
 async fn a_role_without_a_principal_id_is_not_touched() {
     let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
     let session = replaced(&role_session(), &[(ROLE_ID, "unknown")]);
-    assert_eq!(first(&iam.function(SESSIONS).invoke(&session))["outcome"], "needs_attention");
-    assert_eq!(iam.call_lines(), [""; 0]);
+    assert_eq!(outcome(&iam.function(SESSIONS).invoke(&session)), "needs_attention");
+    iam.assert_no_calls();
 }
 
 #[tokio::test]
 async fn a_role_that_iam_refuses_to_change_is_reported() {
     let protected = error(400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'Bob'");
     let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").always("PutRolePolicy", protected);
-    assert_eq!(first(&iam.function(SESSIONS).invoke(&role_session()))["outcome"], "needs_attention");
+    assert_eq!(outcome(&iam.function(SESSIONS).invoke(&role_session())), "needs_attention");
 }
 
 #[tokio::test]
 async fn sessions_that_cannot_be_denied_for_want_of_room_are_reported_beside_the_dead_key() {
-    let iam = bobs_iam().await.with_policy_of(2_000, "user/Bob", "a-policy");
+    let iam = FakeIam::of_bob().await.with_policy_of(2_000, "user/Bob", "a-policy");
     let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
-    assert_eq!(first(&answer)["outcome"], "needs_attention");
-    assert_eq!(first(&answer)["status"], "Inactive");
+    assert_eq!(outcome(&answer), "needs_attention");
+    assert_eq!(result(&answer)["status"], "Inactive");
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 }
 
 #[tokio::test]
 async fn a_deny_that_is_not_permitted_fails_the_invocation_with_the_key_dead() {
-    let iam = bobs_iam().await.always("PutUserPolicy", denied("iam:PutUserPolicy on resource: user Bob"));
+    let iam = FakeIam::of_bob().await.always("PutUserPolicy", denied("iam:PutUserPolicy on resource: user Bob"));
     let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
-    assert_eq!(answer["errorType"], "MissingPermission");
+    assert_failed(&answer, "MissingPermission", &[]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 }
 
 #[tokio::test]
 async fn a_whole_user_is_denied_by_awss_policy_and_its_other_credentials_are_listed() {
-    let iam = bobs_iam().await;
+    let iam = FakeIam::of_bob().await;
     let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
-    assert_eq!(first(&answer)["outcome"], "contained");
-    assert_eq!(first(&answer)["otherCredentials"]["consolePassword"], false);
-    assert_eq!(first(&answer)["otherCredentials"]["sshPublicKeys"], json!([]));
+    assert_eq!(outcome(&answer), "contained");
+    assert_eq!(result(&answer)["otherCredentials"]["consolePassword"], false);
+    assert_eq!(result(&answer)["otherCredentials"]["sshPublicKeys"], json!([]));
     assert_eq!(iam.call_lines()[0], format!("UpdateAccessKey Bob {KEY} Inactive"));
     assert_eq!(iam.attached("user/Bob"), [DENY_ALL]);
     assert_eq!(names(&iam, "user/Bob"), ["key-remediator-deny-all", "key-remediator-deny-all-attached"]);
@@ -150,8 +132,8 @@ async fn a_whole_user_is_denied_by_awss_policy_and_its_other_credentials_are_lis
 
 #[tokio::test]
 async fn a_users_temporary_credentials_are_denied_everything_by_the_first_call() {
-    let iam = bobs_iam().await;
-    assert_eq!(first(&iam.function(PRINCIPAL).invoke(&user_session()))["outcome"], "contained");
+    let iam = FakeIam::of_bob().await;
+    assert_eq!(outcome(&iam.function(PRINCIPAL).invoke(&user_session())), "contained");
     assert_eq!(iam.call_lines()[0], "PutUserPolicy Bob key-remediator-deny-all");
 }
 
@@ -159,7 +141,7 @@ async fn a_users_temporary_credentials_are_denied_everything_by_the_first_call()
 async fn a_whole_user_is_denied_as_long_as_there_is_room_for_either_policy() {
     const ALL: &str = "key-remediator-deny-all";
     const MARK: &str = "key-remediator-deny-all-attached";
-    for (used, attach, outcome, attached, inline) in [
+    for (used, attach, expected, attached, inline) in [
         (0, true, "contained", &[DENY_ALL][..], &[ALL, MARK][..]),
         (0, false, "contained", &[], &[ALL]),
         // Without room for the mark, restore could not tell whose the attachment is.
@@ -167,13 +149,13 @@ async fn a_whole_user_is_denied_as_long_as_there_is_room_for_either_policy() {
         (2_048, true, "contained", &[DENY_ALL], &[]),
         (2_048, false, "needs_attention", &[], &[]),
     ] {
-        let mut iam = bobs_iam().await.with_policy_of(used, "user/Bob", "a-policy");
+        let mut iam = FakeIam::of_bob().await.with_policy_of(used, "user/Bob", "a-policy");
         if !attach {
             iam = iam.always("AttachUserPolicy", full());
         }
         let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
         let place = format!("{used} characters used, room to attach: {attach}: {answer:#}");
-        assert_eq!(first(&answer)["outcome"], outcome, "{place}");
+        assert_eq!(outcome(&answer), expected, "{place}");
         assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{place}");
         assert_eq!(iam.attached("user/Bob"), attached, "{place}");
         assert_eq!(names(&iam, "user/Bob")[1..], *inline, "{place}");
@@ -182,15 +164,15 @@ async fn a_whole_user_is_denied_as_long_as_there_is_room_for_either_policy() {
 
 #[tokio::test]
 async fn an_attachment_that_restore_cannot_know_for_its_own_is_left_and_told_of() {
-    let iam = bobs_iam().await.with_policy_of(2_048, "user/Bob", "a-policy");
+    let iam = FakeIam::of_bob().await.with_policy_of(2_048, "user/Bob", "a-policy");
     let function = iam.function(PRINCIPAL);
     let contained = function.invoke(&event("guardduty-iam-user"));
-    let restored = function.invoke(&first(&contained)["undo"]);
-    assert_eq!(first(&restored)["outcome"], "restored");
+    let restored = function.invoke(&result(&contained)["undo"]);
+    assert_eq!(outcome(&restored), "restored");
     assert_eq!(iam.attached("user/Bob"), [DENY_ALL]);
     for answer in [contained, restored] {
         assert!(
-            first(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("detach it by hand")),
+            result(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("detach it by hand")),
             "{answer:#}"
         );
     }
@@ -198,7 +180,7 @@ async fn an_attachment_that_restore_cannot_know_for_its_own_is_left_and_told_of(
 
 /// All that restore could leave behind or take away: keys, inline and attached policies.
 fn state(iam: &FakeIam) -> impl PartialEq + std::fmt::Debug {
-    let keys = [KEY, SIBLING].map(|key| iam.status(key));
+    let keys = [KEY, OTHER_KEY].map(|key| iam.status(key));
     let principals = ["user/Bob", "role/Bob"].map(|principal| (iam.policies(principal), iam.attached(principal)));
     (keys, principals)
 }
@@ -208,7 +190,7 @@ async fn contained_and_restored_a_principal_is_as_it_was() {
     for variables in [&[][..], SESSIONS, PRINCIPAL] {
         for contain in [event("guardduty-iam-user"), user_session(), role_session()] {
             for attached in [&["arn:aws:iam::aws:policy/ReadOnlyAccess"][..], &[DENY_ALL]] {
-                let mut iam = bobs_iam().await.role("Bob", ROLE_ID, "/");
+                let mut iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/");
                 iam = iam.with_policy("user/Bob", "own").with_policy("role/Bob", "own");
                 for arn in attached {
                     iam = iam.with_attached("user/Bob", arn);
@@ -217,11 +199,11 @@ async fn contained_and_restored_a_principal_is_as_it_was() {
                 let function = iam.function(variables);
                 let contained = function.invoke(&contain);
                 function.invoke(&contain);
-                let undo = &first(&contained)["undo"];
-                if first(&contained)["outcome"] == "contained" {
+                let undo = &result(&contained)["undo"];
+                if outcome(&contained) == "contained" {
                     assert!(state(&iam) != before || attached == [DENY_ALL], "{contained:#}");
                     let restored = function.invoke(undo);
-                    assert_eq!(first(&restored)["outcome"], "restored", "{restored:#}");
+                    assert_eq!(outcome(&restored), "restored", "{restored:#}");
                 }
                 assert_eq!(state(&iam), before, "{variables:?} {attached:?} {contain:#}");
             }
@@ -231,8 +213,10 @@ async fn contained_and_restored_a_principal_is_as_it_was() {
 
 #[tokio::test]
 async fn restore_takes_away_what_an_earlier_version_put_there_under_another_name() {
-    let iam =
-        bobs_iam().await.with_policy("user/Bob", "key-remediator-deny-older-sessions").with_policy("user/Bob", "own");
+    let iam = FakeIam::of_bob()
+        .await
+        .with_policy("user/Bob", "key-remediator-deny-older-sessions")
+        .with_policy("user/Bob", "own");
     iam.function(SESSIONS).invoke(&event("command-restore"));
     assert_eq!(names(&iam, "user/Bob"), ["own"]);
 }
@@ -241,33 +225,29 @@ async fn restore_takes_away_what_an_earlier_version_put_there_under_another_name
 async fn a_role_is_restored_by_a_command_of_its_own() {
     let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
     let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": {"RoleName": "Bob"}}));
-    assert_eq!(first(&answer)["outcome"], "restored");
+    assert_eq!(outcome(&answer), "restored");
     assert_eq!(names(&iam, "role/Bob"), [""; 0]);
     let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": {"RoleName": "Nobody"}}));
-    assert_eq!(first(&answer)["outcome"], "not_found");
+    assert_eq!(outcome(&answer), "not_found");
     for (command, words) in [
         (json!({}), "RestoreSessions.RoleName is missing"),
         (json!({"RoleName": "a", "UserName": "b"}), "give one of them"),
         (json!({"RoleName": "a/b"}), "RestoreSessions.RoleName must be"),
     ] {
         let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": command}));
-        assert!(answer["errorMessage"].as_str().is_some_and(|message| message.contains(words)), "{answer:#}");
+        assert_failed(&answer, "InvalidInput", &[words]);
     }
-}
-
-fn in_member(finding: &Value) -> Value {
-    replaced(finding, &[("123456789012", MEMBER)])
 }
 
 #[tokio::test]
 async fn a_key_in_another_account_is_killed_there_through_the_member_role() {
-    let iam = bobs_iam().await.key_in(MEMBER, "Bob", "AKIAMEMBERSKEYEXAMPL");
+    let iam = FakeIam::of_bob().await.key_in(MEMBER, "Bob", "AKIAMEMBERSKEYEXAMPL");
     let finding = replaced(&in_member(&event("guardduty-iam-user")), &[(KEY, "AKIAMEMBERSKEYEXAMPL")]);
     let function = iam.function(MEMBERS);
     for _ in 0..2 {
         let answer = function.invoke(&finding);
-        assert_eq!(first(&answer)["outcome"], "contained", "{answer:#}");
-        assert_eq!(first(&answer)["accountId"], MEMBER);
+        assert_eq!(outcome(&answer), "contained", "{answer:#}");
+        assert_eq!(result(&answer)["accountId"], MEMBER);
     }
     let calls = [
         format!("{MEMBER}: UpdateAccessKey Bob AKIAMEMBERSKEYEXAMPL Inactive"),
@@ -284,7 +264,7 @@ async fn the_partition_is_that_of_the_functions_region() {
         let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
         let variables = [MEMBERS[0], PRINCIPAL[0], ("AWS_REGION", region)];
         let answer = iam.function(&variables).invoke(&in_member(&event("guardduty-iam-user")));
-        assert_eq!(first(&answer)["outcome"], "contained", "{answer:#}");
+        assert_eq!(outcome(&answer), "contained", "{answer:#}");
         let calls = iam.calls();
         assert_eq!(calls[0].parameters["RoleArn"], format!("arn:{partition}:iam::{MEMBER}:role/key-remediator-member"));
         let attached = calls.iter().find(|call| call.action == "AttachUserPolicy").expect("attached");
@@ -303,9 +283,7 @@ async fn many_findings_of_an_account_at_once_assume_its_role_once_and_do_not_del
     }
     findings.push(event("guardduty-iam-user"));
     let answer = iam.function(MEMBERS).invoke(&Value::Array(findings));
-    let outcomes =
-        answer["results"].as_array().expect("results").iter().filter(|result| result["outcome"] == "contained");
-    assert_eq!(outcomes.count(), 31);
+    assert_eq!(outcomes(&answer).iter().filter(|outcome| **outcome == "contained").count(), 31);
     let assumed = iam.calls().iter().filter(|call| call.action == "AssumeRole").count();
     assert_eq!(assumed, 1);
 }
@@ -313,22 +291,21 @@ async fn many_findings_of_an_account_at_once_assume_its_role_once_and_do_not_del
 #[tokio::test]
 async fn a_member_role_that_cannot_be_assumed_fails_the_invocation_and_only_for_its_account() {
     let refusal = denied(&format!("sts:AssumeRole on resource: arn:aws:iam::{MEMBER}:role/key-remediator-member"));
-    let iam = FakeIam::start().await.key("Bob", KEY).key_in(MEMBER, "Bob", SIBLING).always("AssumeRole", refusal);
-    let other = replaced(&in_member(&event("guardduty-iam-user")), &[(KEY, SIBLING)]);
+    let iam = FakeIam::start().await.key("Bob", KEY).key_in(MEMBER, "Bob", OTHER_KEY).always("AssumeRole", refusal);
+    let other = replaced(&in_member(&event("guardduty-iam-user")), &[(KEY, OTHER_KEY)]);
     let answer = iam.function(MEMBERS).invoke(&json!([other, event("guardduty-iam-user")]));
-    assert_eq!(answer["errorType"], "MissingPermission");
-    assert!(answer["errorMessage"].as_str().is_some_and(|message| message.contains("sts:AssumeRole")), "{answer:#}");
+    assert_failed(&answer, "MissingPermission", &["sts:AssumeRole"]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
-    assert_eq!(iam.status(SIBLING).as_deref(), Some("Active"));
+    assert_eq!(iam.status(OTHER_KEY).as_deref(), Some("Active"));
 }
 
 #[tokio::test]
 async fn accounts_limits_where_the_member_role_is_used() {
     let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
-    let variables = [MEMBERS[0], ("ACCOUNTS", "123456789012,222222222222")];
+    let variables = [MEMBERS[0], ("ACCOUNTS", &format!("{OWN},222222222222"))];
     let answer = iam.function(&variables).invoke(&in_member(&event("guardduty-iam-user")));
-    assert_eq!(first(&answer)["outcome"], "needs_attention");
-    assert_eq!(iam.call_lines(), [""; 0]);
+    assert_eq!(outcome(&answer), "needs_attention");
+    iam.assert_no_calls();
 }
 
 #[tokio::test]
@@ -336,7 +313,7 @@ async fn a_command_reaches_another_account() {
     let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
     let mut command = event("command-deactivate");
     command["AccountId"] = json!(MEMBER);
-    assert_eq!(first(&iam.function(MEMBERS).invoke(&command))["outcome"], "contained");
+    assert_eq!(outcome(&iam.function(MEMBERS).invoke(&command)), "contained");
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 }
 
@@ -344,10 +321,10 @@ const ROOT_KEYS: &[(&str, &str)] = &[("ROOT_KEYS", "delete")];
 
 #[tokio::test]
 async fn a_member_accounts_root_key_is_deleted_through_a_session_that_can_do_nothing_else() {
-    let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY).key_in(MEMBER, "root-user", SIBLING);
+    let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY).key_in(MEMBER, "root-user", OTHER_KEY);
     let answer = iam.function(ROOT_KEYS).invoke(&in_member(&event("guardduty-root-key")));
-    assert_eq!(first(&answer)["outcome"], "contained", "{answer:#}");
-    assert_eq!(first(&answer)["confirmed"], true);
+    assert_eq!(outcome(&answer), "contained", "{answer:#}");
+    assert_eq!(result(&answer)["confirmed"], true);
     assert_eq!(
         iam.call_lines(),
         [
@@ -358,7 +335,7 @@ async fn a_member_accounts_root_key_is_deleted_through_a_session_that_can_do_not
     );
     let task = &iam.calls()[0].parameters["TaskPolicyArn.arn"];
     assert_eq!(task, "arn:aws:iam::aws:policy/root-task/IAMDeleteRootUserCredentials");
-    assert_eq!((iam.status(KEY), iam.status(SIBLING).as_deref()), (None, Some("Active")));
+    assert_eq!((iam.status(KEY), iam.status(OTHER_KEY).as_deref()), (None, Some("Active")));
 }
 
 #[tokio::test]
@@ -366,15 +343,15 @@ async fn root_keys_are_left_to_a_person_unless_they_can_be_deleted() {
     for (variables, finding) in [
         (&[][..], in_member(&event("guardduty-root-key"))),
         (ROOT_KEYS, event("guardduty-root-key")),
-        (&[("ROOT_KEYS", "delete"), ("ACCOUNTS", "123456789012")], in_member(&event("guardduty-root-key"))),
+        (&[("ROOT_KEYS", "delete"), ("ACCOUNTS", OWN)], in_member(&event("guardduty-root-key"))),
     ] {
         let iam = FakeIam::start().await;
-        assert_eq!(first(&iam.function(variables).invoke(&finding))["outcome"], "needs_attention");
-        assert_eq!(iam.call_lines(), [""; 0]);
+        assert_eq!(outcome(&iam.function(variables).invoke(&finding)), "needs_attention");
+        iam.assert_no_calls();
     }
     let iam = FakeIam::start().await.always("AssumeRoot", denied("sts:AssumeRoot on resource: root"));
     let answer = iam.function(ROOT_KEYS).invoke(&in_member(&event("guardduty-root-key")));
-    assert_eq!(answer["errorType"], "MissingPermission");
+    assert_failed(&answer, "MissingPermission", &[]);
 }
 
 #[tokio::test]
@@ -386,10 +363,11 @@ async fn a_dry_run_denies_nobody() {
         (in_member(&event("guardduty-root-key")), ROOT_KEYS[0]),
         (json!({"RestoreSessions": {"RoleName": "Bob"}}), SESSIONS[0]),
     ] {
-        let iam = bobs_iam().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
+        let iam =
+            FakeIam::of_bob().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
         let before = state(&iam);
         let answer = iam.function(&[variables, ("DRY_RUN", "true")]).invoke(&finding);
-        assert_eq!(first(&answer)["outcome"], "planned", "{answer:#}");
+        assert_eq!(outcome(&answer), "planned", "{answer:#}");
         assert_eq!(state(&iam), before);
     }
 }

@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use common::answers::results;
 use common::event;
 use common::fake_iam::{FakeIam, throttled};
 use common::throughput::{FINDINGS, Throughput, findings, key, throughput};
@@ -16,7 +17,7 @@ const MOST_IN_FLIGHT: usize = 16;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_findings_take_less_than_four_seconds_over_a_few_connections() {
     let Throughput { answer, took, calls, most_in_flight, connections } = throughput().await;
-    let results = answer["results"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
+    let results = results(&answer);
     assert!(results.iter().all(|result| result["outcome"] == "contained" && result["confirmed"] == true), "{answer:#}");
     assert_eq!(results.len(), FINDINGS);
     assert!(took < Duration::from_secs(4), "{took:?}");
@@ -37,9 +38,7 @@ async fn while_iam_throttles_half_of_the_calls_every_key_is_contained_or_handed_
         .iter()
         .map(|failure| failure["itemIdentifier"].as_str().expect("an identifier").to_owned())
         .collect();
-    let contained: BTreeSet<_> = answer["results"]
-        .as_array()
-        .expect("results")
+    let contained: BTreeSet<_> = results(&answer)
         .iter()
         .filter(|result| result["outcome"] == "contained")
         .map(|result| result["accessKeyId"].as_str().expect("a key").to_owned())

@@ -6,11 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::fake_iam::FakeIam;
+use super::ids::{KEY, OWN};
 use super::runtime_api::RuntimeApi;
 use super::tls::{Front, tls_in_front_of};
 use super::{Function, end, event, root, temporary};
-
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// Where a new sandbox finds IAM, and which certificates it finds there.
 pub struct Target {
@@ -47,7 +46,7 @@ impl Target {
             ("AWS_SECRET_ACCESS_KEY", "made-up-secret"),
             ("AWS_SESSION_TOKEN", "made-up-token"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
-            ("ACCOUNT_ID", "123456789012"),
+            ("ACCOUNT_ID", OWN),
             ("AWS_CA_BUNDLE", &self.bundle),
             ("SSL_CERT_FILE", &self.bundle),
         ];

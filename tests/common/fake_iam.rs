@@ -12,9 +12,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::Function;
-
-/// The account that the function runs in.
-pub const OWN: &str = "123456789012";
+use super::ids::{KEY, OTHER_KEY, OWN};
 
 /// How the access key IDs that the fake hands out begin; the account follows.
 const HANDED_OUT: &str = "ASIAMADE";
@@ -140,6 +138,11 @@ impl FakeIam {
         Self { server, state }
     }
 
+    /// With two keys of Bob's.
+    pub async fn of_bob() -> Self {
+        Self::start().await.key("Bob", KEY).key("Bob", OTHER_KEY)
+    }
+
     pub fn key(self, user: &str, id: &str) -> Self {
         self.key_in(OWN, user, id)
     }
@@ -228,6 +231,11 @@ impl FakeIam {
 
     pub fn call_lines(&self) -> Vec<String> {
         self.calls().iter().map(Call::line).collect()
+    }
+
+    #[track_caller]
+    pub fn assert_no_calls(&self) {
+        assert_eq!(self.call_lines(), [""; 0]);
     }
 
     /// `None` when the key is gone.
@@ -469,7 +477,7 @@ pub fn error(status: u16, code: &str, message: &str) -> ResponseTemplate {
 
 /// What IAM says when it denies: `what` is the action and the resource, with the policy that is in the way, if any.
 pub fn denied(what: &str) -> ResponseTemplate {
-    let caller = "arn:aws:sts::123456789012:assumed-role/key-remediator/key-remediator";
+    let caller = format!("arn:aws:sts::{OWN}:assumed-role/key-remediator/key-remediator");
     error(403, "AccessDenied", &format!("User: {caller} is not authorized to perform: {what}"))
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod answers;
 pub mod cost;
 pub mod decided;
 pub mod fake_iam;
+pub mod findings;
 pub mod ids;
 pub mod runtime_api;
 pub mod samples;

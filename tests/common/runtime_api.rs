@@ -7,6 +7,8 @@ use serde_json::Value;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::ids::OWN;
+
 const INVOCATION: &str = "/2018-06-01/runtime/invocation";
 
 /// Gives one event to the process that asks for one, and takes its answer.
@@ -22,7 +24,7 @@ impl RuntimeApi {
         let event = ResponseTemplate::new(200)
             .insert_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
             .insert_header("Lambda-Runtime-Deadline-Ms", deadline.to_string())
-            .insert_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
+            .insert_header("Lambda-Runtime-Invoked-Function-Arn", format!("arn:aws:lambda:us-east-1:{OWN}:function:f"))
             .insert_header("Lambda-Runtime-Trace-Id", "Root=1-00000000-000000000000000000000000")
             .set_body_json(event);
         let next = || Mock::given(method("GET")).and(path(format!("{INVOCATION}/next")));

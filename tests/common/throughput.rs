@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::fake_iam::FakeIam;
+use super::findings::finding_for;
+use super::ids::KEY;
+use super::replaced;
 use super::tls::tls_in_front_of;
-use super::{event, replaced};
 
 /// How many keys one event names.
 pub const FINDINGS: usize = 100;
@@ -28,12 +30,11 @@ pub fn key(number: usize) -> String {
 
 /// As many users with a key each, and a finding about each key.
 pub fn findings(mut iam: FakeIam) -> (FakeIam, Vec<Value>) {
-    let template = event("guardduty-iam-user");
     let mut findings = Vec::new();
     for number in 0..FINDINGS {
         let (user, key) = (format!("user-{number}"), key(number));
         iam = iam.key(&user, &key);
-        findings.push(replaced(&template, &[("\"Bob\"", &format!("\"{user}\"")), ("AKIAIOSFODNN7EXAMPLE", &key)]));
+        findings.push(replaced(&finding_for(&user), &[(KEY, &key)]));
     }
     (iam, findings)
 }
