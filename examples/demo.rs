@@ -5,6 +5,7 @@ mod common;
 
 use std::time::Instant;
 
+use common::ids::{KEY, OWN};
 use common::{Account, Moto, event, replaced};
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,13 +13,13 @@ use common::{Account, Moto, event, replaced};
 async fn main() {
     println!("Starting a mock of AWS and the function under AWS's Lambda runtime interface emulator ...");
     let moto = Moto::start();
-    let account = Account::new(&moto, "123456789012").await;
+    let account = Account::new(&moto, OWN).await;
     let [stolen, other] = account.user("Bob").await;
     let function = account.function(&[]);
     let before = account.keys("Bob").await;
 
     println!("Sending events/guardduty-iam-user.json, which names {stolen} of user Bob ...\n");
-    let finding = replaced(&event("guardduty-iam-user"), &[("AKIAIOSFODNN7EXAMPLE", &stolen)]);
+    let finding = replaced(&event("guardduty-iam-user"), &[(KEY, &stolen)]);
     let started = Instant::now();
     let answer = function.invoke(&finding);
     let took = started.elapsed();
