@@ -42,8 +42,12 @@ async fn answer(runtime_api: &RuntimeApi, process: &mut Child) -> Value {
 fn end(mut process: Child) -> (Output, Vec<Value>) {
     wait_until("the process ends", || process.try_wait().expect("a process").is_some());
     let output = process.wait_with_output().expect("output");
-    let lines = log_lines(&String::from_utf8_lossy(&output.stdout));
+    let lines = lines(&String::from_utf8_lossy(&output.stdout));
     (output, lines)
+}
+
+fn lines(output: &str) -> Vec<Value> {
+    log_lines(output).into_iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 fn errors(lines: &[Value]) -> Vec<&Value> {
@@ -102,7 +106,7 @@ async fn a_failed_invocation_logs_what_failed_and_nothing_of_the_runtimes() {
     assert_eq!(answer["errorType"], "MissingPermission", "{answer:#}");
     let log = function.stop();
     assert!(!log.contains("the invocation failed"), "{log}");
-    let lines = log_lines(&log);
+    let lines = lines(&log);
     let [error] = errors(&lines)[..] else { panic!("{log}") };
     assert_eq!(error["outcome"], "failed", "{error}");
     assert_eq!(error["access_key_id"], "AKIAIOSFODNN7EXAMPLE", "{error}");
@@ -120,7 +124,7 @@ fn a_wrong_configuration_stops_the_start_and_the_log_names_the_variable() {
 
 /// The emulator starts the process before its runtime API listens, and now and then the process is the faster one.
 #[test]
-#[ignore = "takes minutes: `make starts`"]
+#[ignore = "proves what the others show once: `make starts`"]
 fn a_thousand_cold_starts_are_all_answered() {
     const STARTS: usize = 1_000;
     const AT_A_TIME: usize = 3;
