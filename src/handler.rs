@@ -54,7 +54,7 @@ impl App {
 }
 
 /// What was not done. Everything else in the event has been.
-#[derive(Default, thiserror::Error)]
+#[derive(Debug, Default, thiserror::Error)]
 #[error("{}", self.sentences().join("; "))]
 pub struct Failure {
     /// The parts of the input that could not be read.
@@ -78,14 +78,6 @@ impl Failure {
         } else {
             "StepFailed"
         }
-    }
-}
-
-/// The runtime logs a handler's error with `Debug`, after each failure has had a line of its own.
-impl std::fmt::Debug for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (failed, unreadable) = (self.failed.len(), self.unreadable.len());
-        write!(f, "the invocation failed: {failed} steps failed and {unreadable} parts of the input could not be read")
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! [`event`] turns JSON into a [`finding::Finding`] for each credential that it names. [`decision`] holds every gate
 //! and makes a plan or a reason not to act. [`containment`] carries the plan out through [`aws`], the only module that
-//! names an SDK crate. [`report`] makes the answer. [`handler`] joins them, and `main.rs` runs it on Lambda.
+//! names an SDK crate. [`report`] makes the answer. [`handler`] joins them, and [`sandbox`] runs it on Lambda.
 
 pub mod aws;
 pub mod config;
@@ -20,5 +20,6 @@ pub mod finding;
 pub mod handler;
 pub mod logs;
 pub mod report;
+pub mod sandbox;
 
 pub use handler::{App, handle};

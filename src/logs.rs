@@ -1,9 +1,15 @@
 //! JSON log lines as Lambda's log-level filter expects them, with `timestamp` and `level` on top:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>.
 
+use std::error::Error;
 use std::time::Duration;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::ConfigError;
 
 /// Starts logging at `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging configuration.
 ///
@@ -18,10 +24,44 @@ pub fn init() {
         .with_current_span(true)
         .with_span_list(false)
         .with_max_level(level)
+        .finish()
+        .with(filter_fn(says_something_new))
         .init();
+}
+
+/// The runtime logs a handler's error when each failure has had a line of its own. Its lines about a panic, which are
+/// the only ones, have a field.
+fn says_something_new(line: &Metadata<'_>) -> bool {
+    line.target() != "lambda_runtime::layers::panic" || line.fields().field("error").is_some()
+}
+
+/// Tells why the process ends.
+pub fn cannot_run(error: &(dyn Error + 'static)) {
+    let code = if error.is::<ConfigError>() { "invalid_configuration" } else { "cannot_start" };
+    tracing::error!(code, "the function cannot run: {}", with_causes(error));
+}
+
+/// An error and the whole chain of its causes.
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// A duration as log lines tell it.
 pub fn milliseconds(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_runtimes_lines_about_a_handler_those_about_a_panic_stay() {
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter_fn(says_something_new)), || {
+            assert!(!tracing::enabled!(target: "lambda_runtime::layers::panic", Level::ERROR));
+            assert!(tracing::enabled!(target: "lambda_runtime::layers::panic", Level::ERROR, error));
+            assert!(tracing::enabled!(Level::ERROR));
+        });
+    }
 }

@@ -14,6 +14,7 @@ use std::error::Error;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 
 use crate::finding::ForeignText;
+use crate::logs::with_causes;
 
 /// A call to AWS that failed after its retries.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -92,13 +93,7 @@ where
     if let Some(code) = code(error) {
         return format!("{code}: {}", message(error).unwrap_or("no message"));
     }
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let mut text = with_causes(error);
     if text.contains(UNTRUSTED) {
         text.push_str(": AWS_CA_BUNDLE can name a file of the PEM certificates to trust instead");
     }

@@ -148,8 +148,7 @@ pub struct Function {
 
 impl Function {
     pub fn start<'e>(variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
-        let binary = std::env::var("FUNCTION_BINARY").unwrap_or_else(|_| built_binary().display().to_string());
-        Self::run(&[&binary], variables)
+        Self::run(&[&binary()], variables)
     }
 
     /// Any program that talks to Lambda's runtime interface, with its arguments.
@@ -180,9 +179,14 @@ impl Function {
 
     /// Sends one event and gives the answer, which is an object with `errorType` when the invocation failed.
     pub fn invoke(&self, event: &Value) -> Value {
+        self.try_to_invoke(event).expect("the emulator answers")
+    }
+
+    /// The same where the function may not be able to start.
+    pub fn try_to_invoke(&self, event: &Value) -> Result<Value, ureq::Error> {
         let body = serde_json::to_vec(event).expect("JSON");
-        let response = ureq::post(&self.url).send(body).expect("the emulator answers");
-        serde_json::from_str(&response.into_body().read_to_string().expect("text")).expect("JSON")
+        let text = ureq::post(&self.url).send(body)?.into_body().read_to_string()?;
+        Ok(serde_json::from_str(&text).expect("JSON"))
     }
 
     /// The most memory that the function ever held, in KiB.
@@ -237,7 +241,12 @@ pub fn replaced(event: &Value, replacements: &[(&str, &str)]) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+/// The function's own lines of what it and the emulator printed.
+pub fn log_lines(output: &str) -> Vec<&str> {
+    output.lines().filter(|line| line.starts_with("{\"timestamp\"")).collect()
+}
+
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -245,15 +254,18 @@ pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-fn built_binary() -> PathBuf {
-    // Tests and examples lie one folder below the binaries of their profile.
-    let own = std::env::current_exe().expect("a path");
-    own.ancestors().nth(2).expect("a target folder").join(env!("CARGO_PKG_NAME"))
+/// The function's binary: the one beside the tests, or another that `FUNCTION_BINARY` names.
+pub fn binary() -> String {
+    std::env::var("FUNCTION_BINARY").unwrap_or_else(|_| {
+        // Tests and examples lie one folder below the binaries of their profile.
+        let own = std::env::current_exe().expect("a path");
+        own.ancestors().nth(2).expect("a target folder").join(env!("CARGO_PKG_NAME")).display().to_string()
+    })
 }
 
 /// Addresses that were free a moment ago, for programs that cannot choose a port of their own. They lie below the ports
 /// that the kernel gives out, so that no server or connection of another test can take them in between.
-fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
+pub fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const PORTS: Range<u16> = 10_000..32_000;
     let start = u16::try_from(std::process::id() % 220).expect("small") * 100;

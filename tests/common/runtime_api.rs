@@ -1,6 +1,7 @@
 //! Lambda's runtime interface for one event, where the emulator is of no use: it kills the process when it ends, before
 //! valgrind has written what it counted. <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
+use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -18,7 +19,14 @@ pub struct RuntimeApi {
 
 impl RuntimeApi {
     pub async fn start(event: &Value) -> Self {
-        let server = MockServer::start().await;
+        Self::at("127.0.0.1:0", event).await
+    }
+
+    /// The same at an address of one's choice.
+    pub async fn at(address: &str, event: &Value) -> Self {
+        let listener = TcpListener::bind(address).expect("the address is free");
+        // One of its own, not of the pool, so that it ends where it is dropped.
+        let server = MockServer::builder().listener(listener).start().await;
         let deadline = SystemTime::now() + Duration::from_mins(10);
         let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_millis();
         let event = ResponseTemplate::new(200)
@@ -35,19 +43,18 @@ impl RuntimeApi {
         Self { server }
     }
 
-    /// What Lambda sets for a custom runtime.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let address = self.server.address().to_string();
-        let variables = [
-            ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
-            ("AWS_LAMBDA_FUNCTION_NAME", "function"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/function"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
-            ("AWS_REGION", "us-east-1"),
-        ];
-        variables.map(|(name, value)| (name, value.to_owned())).to_vec()
+        variables(&self.address())
+    }
+
+    pub fn address(&self) -> String {
+        self.server.address().to_string()
+    }
+
+    /// How often the process has asked for an event.
+    pub async fn questions(&self) -> usize {
+        let requests = self.server.received_requests().await.expect("requests are recorded");
+        requests.iter().filter(|request| request.method.as_str() == "GET").count()
     }
 
     /// The answer, or the error, once there is one.
@@ -56,4 +63,18 @@ impl RuntimeApi {
         let answer = requests.iter().find(|request| request.method.as_str() == "POST");
         answer.map(|request| String::from_utf8_lossy(&request.body).into_owned())
     }
+}
+
+/// What Lambda sets for a custom runtime.
+pub fn variables(address: &str) -> Vec<(&'static str, String)> {
+    let variables = [
+        ("AWS_LAMBDA_RUNTIME_API", address),
+        ("AWS_LAMBDA_FUNCTION_NAME", "function"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/function"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    variables.map(|(name, value)| (name, value.to_owned())).to_vec()
 }
