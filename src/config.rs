@@ -1,29 +1,34 @@
 //! The environment, read once at start and turned into types. Every mistake is reported, not only the first: a
 //! security tool must not guess what an unknown value was meant to be.
-//!
-//! | variable | default |
-//! |---|---|
-//! | `ACTION` | `deactivate` |
-//! | `CONTAINMENT` | `key` |
-//! | `DRY_RUN` | `false` |
-//! | `MIN_SEVERITY` | `4` |
-//! | `ANOMALY_MIN_SEVERITY` | `7` |
-//! | `FINDING_TYPES` | `*,!Policy:*` |
-//! | `EXEMPT` | empty |
-//! | `ACCOUNTS` | empty |
-//! | `MEMBER_ROLE` | empty |
-//! | `ROOT_KEYS` | `report` |
-//! | `CUSTOM_SOURCES` | empty |
-//! | `VERIFY_AFTER` | `0` |
-//! | `DELETE_AFTER_DAYS` | `0` |
-//! | `TOPIC_ARN` | empty |
-//! | `ACCOUNT_ID` | asked of STS |
+
+use std::fmt;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::finding::{AccountId, RoleName, Severity};
+use crate::finding::Severity;
+use crate::names::{AccountId, RoleName};
 
-/// What the function was told to do. The variables are described in README.md.
+/// Every variable and its default, which counts where the variable is empty, too. `template.yaml` has a parameter for
+/// each but the last; `docs/configuration.md` tells what they mean.
+pub const VARIABLES: [(&str, &str); 15] = [
+    ("ACTION", "deactivate"),
+    ("CONTAINMENT", "key"),
+    ("DRY_RUN", "false"),
+    ("MIN_SEVERITY", "4"),
+    ("ANOMALY_MIN_SEVERITY", "7"),
+    ("FINDING_TYPES", "*,!Policy:*"),
+    ("EXEMPT", ""),
+    ("ACCOUNTS", ""),
+    ("MEMBER_ROLE", ""),
+    ("ROOT_KEYS", "report"),
+    ("CUSTOM_SOURCES", ""),
+    ("VERIFY_AFTER", "0"),
+    ("DELETE_AFTER_DAYS", "0"),
+    ("TOPIC_ARN", ""),
+    ("ACCOUNT_ID", ""),
+];
+
+/// What the function was told to do.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `ACTION`
@@ -50,6 +55,8 @@ pub struct Config {
     pub custom_sources: Vec<String>,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
     pub account_id: Option<AccountId>,
+    /// All variables with the values that count, for the log.
+    pub effective: String,
 }
 
 /// `ACTION`: what happens to the key that a finding names.
@@ -83,25 +90,46 @@ pub enum RootKeys {
 
 /// `FINDING_TYPES`: globs held against a finding type from first to last; the last one that matches decides.
 #[derive(Clone, Debug)]
-pub struct FindingTypes(Vec<(bool, Pattern)>);
+pub struct FindingTypes(Vec<TypeGlob>);
 
-impl FindingTypes {
-    /// Whether findings of this type are acted on.
-    pub fn select(&self, kind: &str) -> bool {
-        self.0.iter().rev().find(|(_, glob)| glob.matches(kind)).is_some_and(|(selected, _)| *selected)
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct TypeGlob {
+    /// Whether it selects what it matches, or takes it away.
+    pub selects: bool,
+    pattern: Pattern,
+}
+
+impl TypeGlob {
+    fn new(text: &str) -> Option<Self> {
+        let (selects, glob) = text.strip_prefix('!').map_or((true, text), |glob| (false, glob));
+        Pattern::new(glob).ok().map(|pattern| Self { selects, pattern })
     }
 }
 
-/// `EXEMPT`: globs on user names and access key IDs that automation must never touch.
+impl fmt::Display for TypeGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.selects { "" } else { "!" }, self.pattern)
+    }
+}
+
+impl FindingTypes {
+    /// The glob that decides about a type; `None` when none matches, and then it is not selected.
+    pub fn decider(&self, kind: &str) -> Option<&TypeGlob> {
+        self.0.iter().rev().find(|glob| glob.pattern.matches(kind))
+    }
+}
+
+/// `EXEMPT`: globs on user names, role names and access key IDs that automation must never touch.
 #[derive(Clone, Debug, Default)]
 pub struct Exempt(Vec<Pattern>);
 
 impl Exempt {
-    /// Whether a user name or access key ID is protected. Case is ignored, as IAM ignores it in user names:
+    /// The entry that protects a name or an access key ID. Case is ignored, as IAM ignores it in names:
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
-    pub fn protects(&self, name: &str) -> bool {
+    pub fn protects(&self, name: &str) -> Option<&str> {
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
-        self.0.iter().any(|glob| glob.matches_with(name, options))
+        self.0.iter().find(|glob| glob.matches_with(name, options)).map(Pattern::as_str)
     }
 }
 
@@ -124,29 +152,25 @@ impl Config {
     /// # Errors
     /// As [`Config::from_env`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut env = Environment { lookup, mistakes: Vec::new() };
+        let mut env = Environment::read(lookup);
         let action = env.choice("ACTION", &[("deactivate", Action::Deactivate), ("delete", Action::Delete)]);
         let containment = env.choice(
             "CONTAINMENT",
             &[("key", Containment::Key), ("sessions", Containment::Sessions), ("principal", Containment::Principal)],
         );
         let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
-        let min_severity = env.severity("MIN_SEVERITY", "4");
-        let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY", "7");
-        let finding_types =
-            FindingTypes(env.list("FINDING_TYPES", "*,!Policy:*", "a glob", |item| match item.strip_prefix('!') {
-                Some(glob) => Pattern::new(glob).ok().map(|glob| (false, glob)),
-                None => Pattern::new(item).ok().map(|glob| (true, glob)),
-            }));
-        let exempt = Exempt(env.list("EXEMPT", "", "a glob", |item| Pattern::new(item).ok()));
-        let accounts = env.list("ACCOUNTS", "", "a 12-digit account ID", AccountId::new);
-        let custom_sources = env.list("CUSTOM_SOURCES", "", "an EventBridge source", |item| Some(item.to_owned()));
-        let account_id = env.optional("ACCOUNT_ID", "a 12-digit account ID", AccountId::new);
+        let min_severity = env.severity("MIN_SEVERITY");
+        let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY");
+        let finding_types = FindingTypes(env.list("FINDING_TYPES", A_GLOB, TypeGlob::new));
+        let exempt = Exempt(env.list("EXEMPT", A_GLOB, |item| Pattern::new(item).ok()));
+        let accounts = env.list("ACCOUNTS", AN_ACCOUNT, AccountId::new);
+        let custom_sources = env.list("CUSTOM_SOURCES", "an EventBridge source", |item| Some(item.to_owned()));
+        let account_id = env.optional("ACCOUNT_ID", AN_ACCOUNT, AccountId::new);
         let root_keys = env.choice("ROOT_KEYS", &[("report", RootKeys::Report), ("delete", RootKeys::Delete)]);
-        let member_role = env.optional("MEMBER_ROLE", "the name of a role", role);
-        env.only("VERIFY_AFTER", "0");
-        env.only("DELETE_AFTER_DAYS", "0");
-        env.only("TOPIC_ARN", "");
+        let member_role = env.optional("MEMBER_ROLE", "the name of a role, such as key-remediator-member", role);
+        for name in ["VERIFY_AFTER", "DELETE_AFTER_DAYS", "TOPIC_ARN"] {
+            env.only_the_default(name);
+        }
         if !env.mistakes.is_empty() {
             return Err(ConfigError(env.mistakes));
         }
@@ -163,6 +187,7 @@ impl Config {
             root_keys,
             custom_sources,
             account_id,
+            effective: env.effective(),
         })
     }
 }
@@ -174,32 +199,48 @@ fn role(text: &str) -> Option<String> {
     (path_is_sound && RoleName::new(name).is_some()).then(|| text.trim_start_matches('/').to_owned())
 }
 
-struct Environment<L> {
-    lookup: L,
+const A_GLOB: &str = "a glob: * stands for any letters, ? for one, and [ needs its ]";
+const AN_ACCOUNT: &str = "an account ID of 12 digits, such as 123456789012";
+
+/// The values of [`VARIABLES`], in their order, and the mistakes that were found in them.
+struct Environment {
+    values: [String; VARIABLES.len()],
     mistakes: Vec<String>,
 }
 
-impl<L: Fn(&str) -> Option<String>> Environment<L> {
-    fn value(&self, name: &str, default: &str) -> String {
-        let value = (self.lookup)(name).map(|value| value.trim().to_owned());
-        value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+impl Environment {
+    fn read(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let values = VARIABLES.map(|(name, default)| {
+            let value = lookup(name).map(|value| value.trim().to_owned());
+            value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+        });
+        Self { values, mistakes: Vec::new() }
+    }
+
+    fn value(&self, name: &str) -> String {
+        let known = VARIABLES.iter().zip(&self.values).find(|((variable, _), _)| *variable == name);
+        known.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    fn effective(&self) -> String {
+        let assignments = VARIABLES.iter().zip(&self.values).map(|((name, _), value)| format!("{name}={value}"));
+        assignments.collect::<Vec<_>>().join(" ")
     }
 
     /// One of a few words, of which the first is the default.
     fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> T {
-        let value = self.value(name, choices[0].0);
-        choices.iter().find(|(word, _)| *word == value).map_or_else(
-            || {
-                let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-                self.mistakes.push(format!("{name} is {value:?} but must be {}", words.join(" or ")));
-                choices[0].1
-            },
-            |(_, choice)| *choice,
-        )
+        let value = self.value(name);
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
+            return *choice;
+        }
+        let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+        let case = if words.contains(&value.to_lowercase().as_str()) { ", in small letters" } else { "" };
+        self.mistakes.push(format!("{name} is {value:?} but must be {}{case}", words.join(" or ")));
+        choices[0].1
     }
 
-    fn severity(&mut self, name: &str, default: &str) -> Severity {
-        let value = self.value(name, default);
+    fn severity(&mut self, name: &str) -> Severity {
+        let value = self.value(name);
         value.parse().ok().and_then(Severity::new).unwrap_or_else(|| {
             self.mistakes.push(format!("{name} is {value:?} but must be a number from 0 to 10"));
             Severity::default()
@@ -207,7 +248,7 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
     }
 
     fn optional<T>(&mut self, name: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let value = self.value(name, "");
+        let value = self.value(name);
         let read = read(&value);
         if read.is_none() && !value.is_empty() {
             self.mistakes.push(format!("{name} is {value:?}, which is not {what}"));
@@ -216,11 +257,14 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
     }
 
     /// Comma-separated items; white space round an item does not count.
-    fn list<T>(&mut self, name: &str, default: &str, each: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
-        let value = self.value(name, default);
+    fn list<T>(&mut self, name: &str, each: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let value = self.value(name);
         let mut items = Vec::new();
         for item in value.split(',').map(str::trim).filter(|_| !value.is_empty()) {
-            match read(item).filter(|_| !item.is_empty()) {
+            match read(item) {
+                _ if item.is_empty() => {
+                    self.mistakes.push(format!("{name} is {value:?}, with nothing between or beside its commas"));
+                }
                 Some(read) => items.push(read),
                 None => self.mistakes.push(format!("{name} holds {item:?}, which is not {each}")),
             }
@@ -229,10 +273,11 @@ impl<L: Fn(&str) -> Option<String>> Environment<L> {
     }
 
     /// A variable of which this version knows the default behaviour only: the others are refused, not ignored.
-    fn only(&mut self, name: &str, built: &str) {
-        let value = self.value(name, built);
-        if value != built {
-            let advice = if built.is_empty() { "leave it empty".to_owned() } else { format!("only {built} is") };
+    fn only_the_default(&mut self, name: &str) {
+        let value = self.value(name);
+        let default = VARIABLES.iter().find(|(variable, _)| *variable == name).map_or("", |(_, default)| *default);
+        if value != default {
+            let advice = if default.is_empty() { "leave it empty".to_owned() } else { format!("only {default} is") };
             self.mistakes.push(format!("{name} is {value:?}, which is not built in this version: {advice}"));
         }
     }
@@ -248,6 +293,10 @@ mod tests {
         })
     }
 
+    fn selected(config: &Config, kind: &str) -> bool {
+        config.finding_types.decider(kind).is_some_and(|glob| glob.selects)
+    }
+
     #[test]
     fn nothing_set_gives_the_documented_defaults() {
         let config = config(&[]).expect("valid");
@@ -255,32 +304,15 @@ mod tests {
         assert!(!config.dry_run);
         assert_eq!(config.min_severity, Severity::new(4.0).expect("valid"));
         assert_eq!(config.anomaly_min_severity, Severity::new(7.0).expect("valid"));
-        assert!(config.finding_types.select("UnauthorizedAccess:IAMUser/TorIPCaller"));
-        assert!(!config.finding_types.select("Policy:S3/BucketPublicAccessGranted"));
-        assert!(!config.exempt.protects("Bob"));
+        assert!(selected(&config, "UnauthorizedAccess:IAMUser/TorIPCaller"));
+        assert!(!selected(&config, "Policy:S3/BucketPublicAccessGranted"));
+        assert_eq!(config.exempt.protects("Bob"), None);
         assert!(config.accounts.is_empty() && config.custom_sources.is_empty() && config.account_id.is_none());
     }
 
     #[test]
     fn an_empty_value_counts_as_not_set() {
-        let names = [
-            "ACTION",
-            "CONTAINMENT",
-            "DRY_RUN",
-            "MIN_SEVERITY",
-            "ANOMALY_MIN_SEVERITY",
-            "FINDING_TYPES",
-            "EXEMPT",
-            "ACCOUNTS",
-            "MEMBER_ROLE",
-            "ROOT_KEYS",
-            "CUSTOM_SOURCES",
-            "VERIFY_AFTER",
-            "DELETE_AFTER_DAYS",
-            "TOPIC_ARN",
-            "ACCOUNT_ID",
-        ];
-        assert!(config(&names.map(|name| (name, " "))).is_ok());
+        assert!(config(&VARIABLES.map(|(name, _)| (name, " "))).is_ok());
     }
 
     #[test]
@@ -310,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_last_glob_that_matches_a_type_decides() {
-        for (globs, kind, selected) in [
+        for (globs, kind, expected) in [
             ("*,!Policy:*", "Policy:IAMUser/RootCredentialUsage", false),
             ("*,!Policy:*,Policy:IAMUser/*", "Policy:IAMUser/RootCredentialUsage", true),
             ("!Policy:*,*", "Policy:IAMUser/RootCredentialUsage", true),
@@ -319,7 +351,7 @@ mod tests {
             ("!Recon:*", "UnauthorizedAccess:IAMUser/TorIPCaller", false),
         ] {
             let config = config(&[("FINDING_TYPES", globs)]).expect("valid");
-            assert_eq!(config.finding_types.select(kind), selected, "{globs} on {kind}");
+            assert_eq!(selected(&config, kind), expected, "{globs} on {kind}");
         }
     }
 
@@ -334,7 +366,31 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE", true),
             ("AKIAI44QH8DHBEXAMPLE", false),
         ] {
-            assert_eq!(config.exempt.protects(name), protected, "{name}");
+            assert_eq!(config.exempt.protects(name).is_some(), protected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_mistake_says_what_to_write_instead() {
+        for (name, value, words) in [
+            ("DRY_RUN", "True", &["false or true", "in small letters"][..]),
+            ("ACTION", "remove", &["deactivate or delete"]),
+            ("EXEMPT", "a,,b", &["\"a,,b\"", "nothing between"]),
+            ("EXEMPT", "a,", &["nothing between"]),
+            ("EXEMPT", "[a", &["\"[a\"", "needs its ]"]),
+            ("ACCOUNTS", "1234", &["12 digits"]),
+        ] {
+            let error = config(&[(name, value)]).expect_err("invalid").to_string();
+            for word in words {
+                assert!(error.contains(name) && error.contains(word), "no {word} in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_effective_configuration_tells_every_variable() {
+        let effective = config(&[("EXEMPT", " break-glass-* ")]).expect("valid").effective;
+        assert!(effective.starts_with("ACTION=deactivate CONTAINMENT=key "), "{effective}");
+        assert!(effective.contains(" EXEMPT=break-glass-* "), "{effective}");
     }
 }

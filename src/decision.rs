@@ -1,322 +1,186 @@
-//! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here and nowhere else,
-//! but for the one that needs IAM's word: whose key it really is. The plan carries that one along.
+//! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here but those that need
+//! IAM's word, which the plan carries along: whose key it really is, and which role.
 
 use crate::config::{Action, Config, Containment, Exempt, RootKeys};
-use crate::finding::{
-    AccessKeyId, AccountId, Basis, Credential, Finding, Holder, Operation, Principal, RoleId, RoleName, UserName,
-};
-use crate::report::{self, Outcome};
-
-/// What is to be done about a finding.
-#[derive(Clone, Debug)]
-pub enum Decision<'c> {
-    /// Carry the plan out.
-    Act(Plan<'c>),
-    /// Leave the credential alone and report why.
-    Leave(Outcome, String),
-}
-
-/// What is done in which account.
-#[derive(Clone, Debug)]
-pub struct Plan<'c> {
-    /// The account whose IAM is asked.
-    pub account: AccountId,
-    /// What it is done to.
-    pub target: Target<'c>,
-    /// Ask IAM, but change nothing.
-    pub dry_run: bool,
-}
-
-/// The kinds of credentials that something can be done about.
-#[derive(Clone, Debug)]
-pub enum Target<'c> {
-    /// A long-term key of an IAM user.
-    Key(KeyPlan<'c>),
-    /// The sessions of a user or a role.
-    Sessions(SessionsPlan<'c>),
-    /// A long-term key of a member account's root user.
-    RootKey(RootKeyPlan<'c>),
-}
-
-/// One operation on one key of an IAM user.
-#[derive(Clone, Debug)]
-pub struct KeyPlan<'c> {
-    /// The key, and never another one.
-    pub key: &'c AccessKeyId,
-    /// The user that the event names.
-    pub user: Option<&'c UserName>,
-    /// What is done to the key.
-    pub operation: Operation,
-    /// What to do when IAM names another owner than the event.
-    pub owner: OwnerRule<'c>,
-    /// How much of the owner is contained after the key, or may have been and is released.
-    pub containment: Containment,
-}
-
-/// The sessions of one principal.
-#[derive(Clone, Debug)]
-pub struct SessionsPlan<'c> {
-    /// The temporary credentials that the event names.
-    pub key: Option<&'c AccessKeyId>,
-    /// Whose sessions they are.
-    pub on: Principal,
-    /// What the role's identifier has to be; always there when sessions of a role are ended.
-    pub role_id: Option<RoleId>,
-    /// How much of the principal is contained.
-    pub containment: Containment,
-    /// Whether what this function put on the principal is taken away instead.
-    pub restores: bool,
-}
-
-/// The deletion of a root user's key.
-#[derive(Clone, Debug)]
-pub struct RootKeyPlan<'c> {
-    /// The key, and never another one.
-    pub key: &'c AccessKeyId,
-}
-
-/// What the user name of an event is worth when IAM says otherwise.
-#[derive(Clone, Copy, Debug)]
-pub enum OwnerRule<'c> {
-    /// A finding's user name is a hint: act on the key's own owner, unless EXEMPT protects that one.
-    Follow(&'c Exempt),
-    /// A command's user name is a condition: act on that user's key or not at all.
-    Match,
-}
+use crate::credential::{Credential, Holder, Principal, ReservedRole};
+use crate::finding::{Basis, Finding, Operation};
+use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
+use crate::plan::{First, Measure, NameIs, Plan, Then};
+use crate::record::Left;
 
 /// Decides about one finding. `own` is the account that the function runs in.
-pub fn decide<'c>(finding: &'c Finding, config: &'c Config, own: &AccountId) -> Decision<'c> {
-    if let Some(reason) = below_a_gate(finding, config) {
-        return Decision::Leave(Outcome::Ignored, reason);
-    }
-    if !matches!(finding.basis, Basis::Command(_))
-        && let Some(name) = protected(&config.exempt, &finding.credential)
-    {
-        let reason =
-            format!("EXEMPT protects {name}, so nothing was changed: a person must decide whether to contain it");
-        return Decision::Leave(Outcome::Exempt, reason);
+///
+/// # Errors
+/// Why the credential is left alone.
+pub fn decide<'c>(finding: &'c Finding, config: &'c Config, own: &AccountId) -> Result<Plan<'c>, Left> {
+    below_a_gate(finding, config)?;
+    if !matches!(finding.basis, Basis::Command(_)) {
+        exempt(&config.exempt, &finding.credential)?;
     }
     let account = finding.account.as_ref().unwrap_or(own);
-    let target = match target(finding, config, account, own) {
-        Ok(target) => target,
-        Err(reason) => return Decision::Leave(Outcome::NeedsAttention, reason),
-    };
-    if let Some(reason) = out_of_bounds(account, &target, config, own) {
-        let reason = format!("{reason}; nothing was changed. In account {account}, {}", by_hand(&finding.credential));
-        return Decision::Leave(Outcome::NeedsAttention, reason);
-    }
-    Decision::Act(Plan { account: account.clone(), target, dry_run: config.dry_run })
+    let (first, then) = steps(finding, config, account, own)?;
+    out_of_bounds(account, &first, config, own)?;
+    Ok(Plan { account: account.clone(), first, then, dry_run: config.dry_run })
 }
 
-/// What can be done about a credential, or what a person has to do about it.
-fn target<'c>(
+/// The gates that say that there is nothing to do.
+fn below_a_gate(finding: &Finding, config: &Config) -> Result<(), Left> {
+    if finding.credential == Credential::None {
+        return Err(Left::NoCredential);
+    }
+    if let Some(why) = finding.not_in_force {
+        return Err(Left::NotInForce(why));
+    }
+    match &finding.basis {
+        Basis::Detection { severity, kind } => {
+            let glob = config.finding_types.decider(kind);
+            if !glob.is_some_and(|glob| glob.selects) {
+                let glob = glob.map(ToString::to_string);
+                return Err(Left::TypeNotSelected { kind: ForeignText::new(kind), glob });
+            }
+            let (variable, minimum) = if kind.contains("AnomalousBehavior") {
+                ("ANOMALY_MIN_SEVERITY", config.anomaly_min_severity)
+            } else {
+                ("MIN_SEVERITY", config.min_severity)
+            };
+            let severity = *severity;
+            if severity < minimum { Err(Left::BelowSeverity { severity, minimum, variable }) } else { Ok(()) }
+        }
+        Basis::Custom => {
+            let source = finding.origin.source.as_str();
+            let listed = config.custom_sources.iter().any(|custom| custom == source);
+            if listed { Ok(()) } else { Err(Left::SourceNotListed) }
+        }
+        Basis::Report | Basis::Notice | Basis::Command(_) => Ok(()),
+    }
+}
+
+/// Whether EXEMPT protects a name or the key.
+fn exempt(exempt: &Exempt, credential: &Credential) -> Result<(), Left> {
+    let names = [
+        credential.user().map(UserName::as_str),
+        credential.role().map(RoleName::as_str),
+        credential.key().map(AccessKeyId::as_str),
+    ];
+    let protected = names.into_iter().flatten().find_map(|name| Some((name, exempt.protects(name)?)));
+    match protected {
+        Some((name, entry)) => Err(Left::Exempt { name: name.to_owned(), entry: entry.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// What can be done about a credential.
+fn steps<'c>(
     finding: &'c Finding,
     config: &'c Config,
     account: &AccountId,
     own: &AccountId,
-) -> Result<Target<'c>, String> {
+) -> Result<(First<'c>, Vec<Then>), Left> {
     if finding.basis == Basis::Notice {
-        return Err(noticed(&finding.credential));
+        return Err(Left::OnlyReported);
     }
+    let only = |first| Ok((first, Vec::new()));
+    let measure = measure(config.containment);
     match &finding.credential {
-        Credential::UserKey { id, user } => Ok(Target::Key(KeyPlan {
-            key: id,
-            user: user.as_ref(),
-            operation: operation(&finding.basis, config),
-            owner: match finding.basis {
-                Basis::Command(_) => OwnerRule::Match,
-                _ => OwnerRule::Follow(&config.exempt),
-            },
-            containment: config.containment,
-        })),
+        Credential::UserKey { id, user } => {
+            let operation = operation(&finding.basis, config.action);
+            let name = match finding.basis {
+                Basis::Command(_) => NameIs::Condition,
+                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => NameIs::Hint(&config.exempt),
+            };
+            let first = First::SetStatus { key: id, user: user.as_ref(), name, status: operation.status() };
+            Ok((first, after_the_key(operation, measure)))
+        }
         Credential::RootKey { id } => match config.root_keys {
-            RootKeys::Delete if account != own => Ok(Target::RootKey(RootKeyPlan { key: id })),
-            _ => Err(root_key(id, account, own)),
-        },
-        Credential::Session { id, holder } => {
-            let may_deny = config.containment != Containment::Key && !matches!(finding.basis, Basis::Command(_));
-            let plan =
-                if may_deny { sessions(Some(id), holder, config.containment) } else { Err(end_sessions(holder)) };
-            plan.map_err(|reason| {
-                format!("{id} belongs to temporary credentials, which cannot be deactivated: {reason}")
-            })
-        }
-        Credential::Sessions { holder } => match principal(holder) {
-            Some(on) => {
-                let (key, role_id, containment) = (None, None, config.containment);
-                Ok(Target::Sessions(SessionsPlan { key, on, role_id, containment, restores: true }))
+            RootKeys::Delete if account != own => only(First::DeleteRootKey { key: id }),
+            RootKeys::Delete | RootKeys::Report => {
+                Err(Left::RootKey { account: account.clone(), deletable: account != own })
             }
-            None => Err("the command names neither a user nor a role".to_owned()),
         },
-        Credential::Contradictory { id, contradiction } => Err(format!(
-            "the event contradicts itself: {contradiction}; find out whose key {id} is and deactivate it by hand"
-        )),
-        Credential::Unidentified { given, holder } => {
-            let given = given.as_ref().map_or_else(
-                || "the event gives no access key ID".to_owned(),
-                |given| format!("the event gives {given} where an access key ID should be"),
-            );
-            Err(format!("{given}: {}", find_by_hand(holder)))
+        Credential::Session { holder, .. } => match measure {
+            Some(measure) if !matches!(finding.basis, Basis::Command(_)) => only(denial(holder, measure)?),
+            _ => Err(Left::TemporaryCredentials),
+        },
+        Credential::Sessions { of } => {
+            only(First::Lift { from: of.clone(), measure: measure.unwrap_or(Measure::Sessions) })
         }
-        Credential::None => Err("the event is not about a credential".to_owned()),
+        Credential::Contradictory { .. } => Err(Left::Contradictory),
+        Credential::Unidentified { .. } => Err(Left::Unidentified),
+        Credential::None => Err(Left::NoCredential),
     }
 }
 
-/// Denying the sessions of a principal that is known well enough to be sure that it is the right one.
-fn sessions<'c>(key: Option<&'c AccessKeyId>, holder: &Holder, containment: Containment) -> Result<Target<'c>, String> {
-    if let Holder::Role { name: Some(role), .. } = holder
-        && let Some(reserved) = role.reserved_by_name()
-    {
-        return Err(reserved.advice(role));
-    }
-    let role_id = match holder {
-        Holder::Role { id, .. } => id.clone(),
-        _ => None,
-    };
-    match principal(holder) {
-        Some(Principal::Role(role)) if role_id.is_none() => Err(format!(
-            "the event does not tell which role {role} it means, as it gives no principal ID: find it in CloudTrail and \
-             revoke its active sessions in the IAM console"
-        )),
-        Some(on) => Ok(Target::Sessions(SessionsPlan { key, on, role_id, containment, restores: false })),
-        None => Err(end_sessions(holder)),
-    }
-}
-
-fn principal(holder: &Holder) -> Option<Principal> {
-    match holder {
-        Holder::User(user) => user.clone().map(Principal::User),
-        Holder::Role { name, .. } => name.clone().map(Principal::Role),
-        Holder::Root | Holder::Other(_) => None,
-    }
-}
-
-fn operation(basis: &Basis, config: &Config) -> Operation {
-    match (basis, config.action) {
+fn operation(basis: &Basis, action: Action) -> Operation {
+    match (basis, action) {
         (Basis::Command(operation), _) => *operation,
         (_, Action::Deactivate) => Operation::Deactivate,
         (_, Action::Delete) => Operation::Delete,
     }
 }
 
-/// The gates that say that there is nothing to do.
-fn below_a_gate(finding: &Finding, config: &Config) -> Option<String> {
-    if finding.credential == Credential::None {
-        return Some("the event is not about a credential".to_owned());
+fn measure(containment: Containment) -> Option<Measure> {
+    match containment {
+        Containment::Key => None,
+        Containment::Sessions => Some(Measure::Sessions),
+        Containment::Principal => Some(Measure::Everything),
     }
-    if let Some(inactive) = finding.inactive {
-        return Some(format!("the finding is {inactive}"));
-    }
-    match &finding.basis {
-        Basis::Detection { severity, kind } => {
-            let (variable, minimum) = if kind.contains("AnomalousBehavior") {
-                ("ANOMALY_MIN_SEVERITY", config.anomaly_min_severity)
-            } else {
-                ("MIN_SEVERITY", config.min_severity)
-            };
-            if !config.finding_types.select(kind) {
-                return Some("FINDING_TYPES does not select this type of finding".to_owned());
+}
+
+/// The owner is contained before the key is deleted: a try that finds no key any more does not know whose it was.
+fn after_the_key(operation: Operation, measure: Option<Measure>) -> Vec<Then> {
+    let mut then = Vec::new();
+    match (operation, measure) {
+        (_, None) => {}
+        (Operation::Restore, Some(measure)) => then.push(Then::LiftFromOwner(measure)),
+        (Operation::Deactivate | Operation::Delete, Some(measure)) => {
+            then.push(Then::DenyOwner(measure));
+            if measure == Measure::Everything {
+                then.push(Then::ListCredentials);
             }
-            (*severity < minimum).then(|| format!("severity {severity} is below {variable} {minimum}"))
         }
-        Basis::Custom => {
-            let source = finding.origin.source.as_str();
-            let listed = config.custom_sources.iter().any(|custom| custom == source);
-            (!listed).then(|| "CUSTOM_SOURCES does not list the source of this event".to_owned())
+    }
+    if operation == Operation::Delete {
+        then.push(Then::DeleteKey);
+    }
+    then.push(Then::Confirm);
+    then
+}
+
+/// Denying a principal that is known well enough to be sure that it is the right one.
+fn denial<'c>(holder: &Holder, measure: Measure) -> Result<First<'c>, Left> {
+    match holder {
+        Holder::User { name: Some(name), .. } => {
+            Ok(First::Deny { on: Principal::User(name.clone()), role_id: None, measure })
         }
-        Basis::Report | Basis::Notice | Basis::Command(_) => None,
+        Holder::Role { name: Some(name), id, .. } => {
+            if let Some(reserved) = ReservedRole::by_name(name) {
+                return Err(Left::Reserved(name.clone(), reserved));
+            }
+            let role_id = Some(id.clone().ok_or_else(|| Left::RoleUnknown(name.clone()))?);
+            // The sessions of a role are denied, never the role: others need it.
+            Ok(First::Deny { on: Principal::Role(name.clone()), role_id, measure: Measure::Sessions })
+        }
+        Holder::User { name: None, .. } | Holder::Role { name: None, .. } | Holder::Root | Holder::Other(_) => {
+            Err(Left::TemporaryCredentials)
+        }
     }
 }
 
-/// A name or key that EXEMPT protects.
-fn protected(exempt: &Exempt, credential: &Credential) -> Option<String> {
-    let role = match credential.holder() {
-        Some(Holder::Role { name, .. }) => name.as_ref().map(RoleName::as_str),
-        _ => None,
-    };
-    let names = [credential.user().map(UserName::as_str), role, credential.key().map(AccessKeyId::as_str)];
-    names.into_iter().flatten().find(|name| exempt.protects(name)).map(str::to_owned)
-}
-
-/// Why this function may not act in an account.
-fn out_of_bounds(account: &AccountId, target: &Target<'_>, config: &Config, own: &AccountId) -> Option<String> {
+/// Whether this function may and can act in an account.
+fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &AccountId) -> Result<(), Left> {
     if !config.accounts.is_empty() && !config.accounts.contains(account) {
-        return Some(format!("ACCOUNTS does not list account {account}"));
+        return Err(Left::AccountNotListed(account.clone()));
     }
     // A session of the root user is asked of STS directly; everything else needs a role in the account.
-    let reachable = account == own || config.member_role.is_some() || matches!(target, Target::RootKey(_));
-    (!reachable).then(|| format!("the credential is in account {account} and this function acts in account {own} only"))
-}
-
-fn noticed(credential: &Credential) -> String {
-    match credential {
-        Credential::Unidentified { holder, .. } => {
-            format!("AWS reports a compromise but names no access key: {}", find_by_hand(holder))
-        }
-        other => format!("AWS reports a compromise; find out what was done and, if it was stolen, {}", by_hand(other)),
-    }
-}
-
-fn root_key(key: &AccessKeyId, account: &AccountId, own: &AccountId) -> String {
-    let other_way = if account == own { "" } else { ", or let ROOT_KEYS=delete do it through sts:AssumeRoot" };
-    format!(
-        "{key} is a key of the root user of account {account}, which only the root user can deactivate: sign in as root \
-         and delete the key under Security credentials{other_way}"
-    )
-}
-
-fn end_sessions(holder: &Holder) -> String {
-    match holder {
-        Holder::User(Some(user)) => format!(
-            "deny user {user} everything until the sessions have expired, at most 36 hours after they began, or let \
-             CONTAINMENT=sessions do it"
-        ),
-        Holder::User(None) => "find the user in CloudTrail and deny it everything until the sessions have expired, at \
-                               most 36 hours after they began"
-            .to_owned(),
-        Holder::Role { name: Some(role), .. } => {
-            format!("revoke the active sessions of role {role} in the IAM console, or let CONTAINMENT=sessions do it")
-        }
-        Holder::Role { name: None, .. } => {
-            "find the role in CloudTrail and revoke its active sessions in the IAM console".to_owned()
-        }
-        Holder::Root => "it is a session of the root user, which no policy of the account can end: change the root \
-                         user's password, delete its keys, and wait an hour"
-            .to_owned(),
-        Holder::Other(Some(name)) => format!("find in CloudTrail who issued them to {name}, and deny the issuer"),
-        Holder::Other(None) => "find in CloudTrail who issued them, and deny the issuer".to_owned(),
-    }
-}
-
-fn find_by_hand(holder: &Holder) -> String {
-    match holder {
-        Holder::User(Some(user)) => {
-            format!("look at the keys of user {user} and at its console password, and deactivate what was stolen")
-        }
-        Holder::Role { name: Some(role), .. } => {
-            format!("look at the sessions of role {role} and revoke them if they were stolen")
-        }
-        Holder::Root => "look at the root user's keys and password".to_owned(),
-        Holder::Other(Some(name)) => format!("look at what {name} holds and revoke what was stolen"),
-        Holder::User(None) | Holder::Role { name: None, .. } | Holder::Other(None) => {
-            "read the finding and deactivate by hand what was stolen".to_owned()
-        }
-    }
-}
-
-/// How a person contains the credential.
-fn by_hand(credential: &Credential) -> String {
-    match (credential, credential.holder()) {
-        (Credential::UserKey { id, user }, _) => report::by_hand(Operation::Deactivate, user.as_ref(), Some(id)),
-        (_, Some(holder)) => end_sessions(holder),
-        _ => "sign in as the root user and delete the key".to_owned(),
-    }
+    let reachable = account == own || config.member_role.is_some() || matches!(first, First::DeleteRootKey { .. });
+    if reachable { Ok(()) } else { Err(Left::AccountOutOfReach { account: account.clone(), own: own.clone() }) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Claim, ForeignText, Inactive, Origin, Severity};
+    use crate::credential::Claim;
+    use crate::finding::{NotInForce, Origin, Severity};
 
     const OWN: &str = "123456789012";
     const OTHER: &str = "111122223333";
@@ -332,11 +196,11 @@ mod tests {
         let claim =
             Claim { key: Some("AKIAIOSFODNN7EXAMPLE"), user: Some("Bob"), user_type: Some("IAMUser"), principal: None };
         Finding {
-            origin: Origin { source: ForeignText::new("com.example"), id: None, kind: None, severity: None },
+            origin: Origin::new("com.example"),
             credential: claim.credential(account.as_ref()),
             account,
             basis,
-            inactive: None,
+            not_in_force: None,
         }
     }
 
@@ -348,15 +212,16 @@ mod tests {
     /// The outcome of a finding that is left alone, or what would be done.
     fn decided(finding: &Finding, variables: &[(&str, &str)]) -> String {
         match decide(finding, &config(variables), &AccountId::new(OWN).expect("valid")) {
-            Decision::Act(Plan { account, target: Target::Key(plan), .. }) => {
-                format!("{:?} {} {account}", plan.operation, plan.key)
+            Ok(Plan { account, first: First::SetStatus { key, status, .. }, then, .. }) => {
+                let delete = if then.contains(&Then::DeleteKey) { " and delete" } else { "" };
+                format!("{status}{delete} {key} {account}")
             }
-            Decision::Act(plan) => format!("{plan:?}"),
-            Decision::Leave(outcome, _) => outcome.to_string(),
+            Ok(plan) => format!("{plan:?}"),
+            Err(left) => left.outcome().to_string(),
         }
     }
 
-    const ACT: &str = "Deactivate AKIAIOSFODNN7EXAMPLE 123456789012";
+    const ACT: &str = "Inactive AKIAIOSFODNN7EXAMPLE 123456789012";
 
     #[test]
     fn detections_pass_gates_of_type_and_severity() {
@@ -395,9 +260,9 @@ mod tests {
 
     #[test]
     fn what_is_not_in_force_is_ignored() {
-        for inactive in [Inactive::Sample, Inactive::Archived, Inactive::Resolved] {
-            let finding = Finding { inactive: Some(inactive), ..finding(Basis::Report) };
-            assert_eq!(decided(&finding, &[]), "ignored", "{inactive}");
+        for why in [NotInForce::Sample, NotInForce::Archived, NotInForce::Resolved] {
+            let finding = Finding { not_in_force: Some(why), ..finding(Basis::Report) };
+            assert_eq!(decided(&finding, &[]), "ignored", "{why:?}");
         }
     }
 
@@ -419,13 +284,22 @@ mod tests {
     #[test]
     fn a_commands_operation_is_its_own_whatever_action_says() {
         for (operation, expected) in
-            [(Operation::Deactivate, ACT), (Operation::Restore, "Restore AKIAIOSFODNN7EXAMPLE 123456789012")]
+            [(Operation::Deactivate, ACT), (Operation::Restore, "Active AKIAIOSFODNN7EXAMPLE 123456789012")]
         {
             assert_eq!(decided(&finding(Basis::Command(operation)), &[("ACTION", "delete")]), expected);
         }
         assert_eq!(
             decided(&finding(Basis::Report), &[("ACTION", "delete")]),
-            "Delete AKIAIOSFODNN7EXAMPLE 123456789012"
+            "Inactive and delete AKIAIOSFODNN7EXAMPLE 123456789012"
         );
+    }
+
+    #[test]
+    fn the_owner_is_contained_before_the_key_is_deleted() {
+        let variables = [("ACTION", "delete"), ("CONTAINMENT", "principal")];
+        let (finding, config) = (finding(Basis::Report), config(&variables));
+        let plan = decide(&finding, &config, &AccountId::new(OWN).expect("valid")).expect("a plan");
+        let expected = [Then::DenyOwner(Measure::Everything), Then::ListCredentials, Then::DeleteKey, Then::Confirm];
+        assert_eq!(plan.then, expected);
     }
 }

@@ -8,19 +8,22 @@ use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::Utc;
 use futures_util::future::{LocalBoxFuture, Shared};
 use futures_util::{FutureExt, StreamExt, stream};
-use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 
-use crate::aws::AwsError;
 use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
+use crate::case::Case;
 use crate::config::Config;
-use crate::containment::{self, Applied, Cause, StepError};
-use crate::decision::{Decision, KeyPlan, Plan, Target, decide};
-use crate::event::{self, EventError, Item};
-use crate::finding::{AccountId, Finding, ForeignText};
-use crate::report::{Answer, Finished, Report};
+use crate::containment;
+use crate::decision::decide;
+use crate::event::{self, Item};
+use crate::failure::AwsError;
+use crate::finding::Finding;
+use crate::names::AccountId;
+use crate::record::Record;
+use crate::report::{Answer, Failure, log};
 
 /// How many credentials are worked on at a time: IAM throttles callers that ask for much more.
 const CONCURRENCY: usize = 16;
@@ -31,10 +34,8 @@ const RESERVE: Duration = Duration::from_millis(500);
 /// What every invocation needs, made once at start.
 #[derive(Debug)]
 pub struct App {
-    /// What the function was told to do.
-    pub config: Config,
-    /// The accounts that it can act in.
-    pub accounts: Accounts,
+    config: Config,
+    accounts: Accounts,
 }
 
 impl App {
@@ -49,41 +50,8 @@ impl App {
             Some(account) => account.clone(),
             None => own_account(&sdk).await?,
         };
+        log::started(&config, &own);
         Ok(Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), config })
-    }
-}
-
-/// What was not done. Everything else in the event has been.
-#[derive(Debug, Default, thiserror::Error)]
-#[error("{}", self.sentences().join("; "))]
-pub struct Failure {
-    /// The parts of the input that could not be read.
-    pub unreadable: Vec<EventError>,
-    /// The steps that failed.
-    pub failed: Vec<StepError>,
-}
-
-impl Failure {
-    fn sentences(&self) -> Vec<String> {
-        let failed = self.failed.iter().map(ToString::to_string);
-        failed.chain(self.unreadable.iter().map(ToString::to_string)).collect()
-    }
-
-    /// A stable name for alarms and log filters.
-    fn error_type(&self) -> &'static str {
-        if self.failed.iter().any(StepError::is_missing_permission) {
-            "MissingPermission"
-        } else if self.failed.is_empty() {
-            "InvalidInput"
-        } else {
-            "StepFailed"
-        }
-    }
-}
-
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        Self { error_type: failure.error_type().to_owned(), error_message: failure.to_string() }
     }
 }
 
@@ -92,156 +60,80 @@ impl From<Failure> for Diagnostic {
 /// # Errors
 /// When a part of the input could not be read or a step failed, after everything else has been done.
 pub async fn handle(app: &App, invocation: LambdaEvent<Value>) -> Result<Answer, Failure> {
-    let clock = Clock::start(&invocation.context);
-    let items = event::read(invocation.payload);
-    let mut failures = Failures::of(&items);
-    let cases = cases(&items, app);
+    let LambdaEvent { payload, context, .. } = invocation;
+    let clock = Clock::start(&context);
+    let items = event::read(payload);
+    let mut files = files(&items, app);
     let opened = Opened::default();
-    let applied = concurrently(&cases, |case| apply(case, app, &opened, &clock)).await;
-    let finished = concurrently(&applied, |applied| finish(applied, app, &opened, &clock)).await;
-
-    let mut results = Vec::new();
-    for (case, ended) in cases.iter().zip(finished) {
-        match ended.result {
-            Ok(report) => {
-                report.log(ended.duration);
-                results.push(report);
-            }
-            Err(error) => {
-                error.log(&case.finding.origin, ended.duration);
-                failures.step(error, &case.messages);
-            }
-        }
-    }
-    let batch_item_failures = failures.end()?;
-    Ok(Answer { results, batch_item_failures })
+    for_each(&mut files, async |file| kill(file, app, &opened, &clock).await).await;
+    for_each(&mut files, async |file| finish(file, app, &opened, &clock).await).await;
+    tell(&items, &files, &context.env_config.function_name);
+    answer(&items, &files)
 }
 
-/// What failed, sorted by who tries it again: SQS the messages that are handed back, the caller everything else.
-struct Failures {
-    messages: Option<Vec<BatchItemFailure>>,
-    failure: Failure,
-}
-
-impl Failures {
-    /// Those of an input of which some items could not be read.
-    fn of(items: &[Item]) -> Self {
-        let from_sqs = items.iter().any(|item| item.message.is_some());
-        let mut failures = Self { messages: from_sqs.then(Vec::new), failure: Failure::default() };
-        for item in items {
-            if let Err(error) = &item.content {
-                let message = item.message.as_deref().map(ForeignText::new);
-                tracing::error!(outcome = "failed", sqs_message_id = message.as_ref().map(display), "{error}");
-                if failures.hand_back(&[item.message.as_deref()]) {
-                    failures.failure.unreadable.push(error.clone());
-                }
-            }
-        }
-        failures
-    }
-
-    fn step(&mut self, error: StepError, messages: &[Option<&str>]) {
-        if self.hand_back(messages) {
-            self.failure.failed.push(error);
-        }
-    }
-
-    /// Hands messages back. Whether something failed that came in no message, so that the invocation has to fail.
-    fn hand_back(&mut self, messages: &[Option<&str>]) -> bool {
-        let failed = self.messages.get_or_insert_default();
-        for message in messages.iter().flatten() {
-            if !failed.iter().any(|known| known.item_identifier == *message) {
-                let mut item = BatchItemFailure::default();
-                (*message).clone_into(&mut item.item_identifier);
-                failed.push(item);
-            }
-        }
-        messages.iter().any(Option::is_none)
-    }
-
-    fn end(self) -> Result<Option<Vec<BatchItemFailure>>, Failure> {
-        let Self { messages, failure } = self;
-        if failure.failed.is_empty() && failure.unreadable.is_empty() { Ok(messages) } else { Err(failure) }
-    }
-}
-
-/// The time that an invocation has.
-struct Clock {
-    started: Instant,
-    ends: tokio::time::Instant,
-}
-
-impl Clock {
-    fn start(context: &Context) -> Self {
-        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        Self { started: Instant::now(), ends: tokio::time::Instant::now() + left.saturating_sub(RESERVE) }
-    }
-
-    /// Gives a step up before Lambda gives up the whole invocation, and with it the answer about the other steps.
-    async fn limit<T>(&self, step: impl Future<Output = T>) -> Option<T> {
-        tokio::time::timeout_at(self.ends, step).await.ok()
-    }
-}
-
-/// A distinct credential, with the finding that decides about it.
-struct Case<'f> {
-    finding: &'f Finding,
-    decision: Decision<'f>,
-    /// The SQS messages that name it; `None` for a mention outside of one.
+/// A case, and the SQS messages that name its credential; `None` stands for a mention outside of one.
+struct File<'f> {
+    case: Case<'f>,
     messages: Vec<Option<&'f str>>,
 }
 
-impl Case<'_> {
-    /// Of several findings about a key the one that acts decides, best one that names the user, as that saves a call.
-    fn weight(&self) -> u8 {
-        match &self.decision {
-            Decision::Act(Plan { target: Target::Key(KeyPlan { user: None, .. }), .. }) => 2,
-            Decision::Act(_) => 3,
-            Decision::Leave(outcome, _) => u8::from(outcome.needs_a_person()),
-        }
+impl<'f> File<'f> {
+    fn open(finding: &'f Finding, message: Option<&'f str>, app: &'f App) -> Self {
+        let (plan, left) = match decide(finding, &app.config, app.accounts.own()) {
+            Ok(plan) => (Some(plan), None),
+            Err(left) => (None, Some(left)),
+        };
+        Self { case: Case { finding, plan, record: Record { left, ..Record::default() } }, messages: vec![message] }
     }
 
     fn is_about_the_key_of(&self, other: &Self, own: &AccountId) -> bool {
-        let account = |case: &Self| case.finding.account.as_ref().unwrap_or(own).clone();
-        let key = self.finding.credential.key();
-        key.is_some() && key == other.finding.credential.key() && account(self) == account(other)
+        let account = |file: &Self| file.case.finding.account.as_ref().unwrap_or(own).clone();
+        let key = self.case.key();
+        key.is_some() && key == other.case.key() && account(self) == account(other)
     }
 
     fn merge(&mut self, mut other: Self) {
-        if other.weight() > self.weight() {
-            std::mem::swap(self, &mut other);
+        if other.case.weight() > self.case.weight() {
+            std::mem::swap(&mut self.case, &mut other.case);
         }
         self.messages.append(&mut other.messages);
     }
 }
 
-/// One case for each distinct credential, in the order of the event.
-fn cases<'f>(items: &'f [Item], app: &'f App) -> Vec<Case<'f>> {
-    let mut cases: Vec<Case<'_>> = Vec::new();
+/// One for each distinct credential, in the order of the event.
+fn files<'f>(items: &'f [Item], app: &'f App) -> Vec<File<'f>> {
+    let mut files: Vec<File<'_>> = Vec::new();
     for item in items {
         let Ok(finding) = &item.content else { continue };
-        let decision = decide(finding, &app.config, app.accounts.own());
-        let case = Case { finding, decision, messages: vec![item.message.as_deref()] };
-        match cases.iter_mut().find(|known| known.is_about_the_key_of(&case, app.accounts.own())) {
-            Some(known) => known.merge(case),
-            None => cases.push(case),
+        let file = File::open(finding, item.message.as_deref(), app);
+        match files.iter_mut().find(|known| known.is_about_the_key_of(&file, app.accounts.own())) {
+            Some(known) => known.merge(file),
+            None => files.push(file),
         }
     }
-    cases
+    files
 }
 
-/// Runs `step` for every item, a few at a time, and gives the results in the order of the items.
-async fn concurrently<'i, I, T, F>(items: &'i [I], step: impl Fn(&'i I) -> F) -> Vec<T>
-where
-    F: Future<Output = T>,
-{
-    let steps = items.iter().enumerate().map(|(index, item)| {
-        let step = step(item);
-        async move { (index, step.await) }
-    });
-    let mut results: Vec<_> = stream::iter(steps).buffer_unordered(CONCURRENCY).collect().await;
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+/// Runs `step` for every item, a few at a time.
+async fn for_each<I>(items: &mut [I], step: impl AsyncFn(&mut I)) {
+    stream::iter(items).for_each_concurrent(CONCURRENCY, |item| step(item)).await;
+}
+
+async fn kill<'f>(file: &mut File<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
+    let Case { plan, record, .. } = &mut file.case;
+    if let Some(plan) = plan {
+        let iam = opened.iam(app, &plan.account);
+        containment::kill(plan, record, &app.accounts, iam, Utc::now(), clock.deadline).await;
+    }
+    record.duration = clock.started.elapsed();
+}
+
+async fn finish<'f>(file: &mut File<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
+    let Case { plan, record, .. } = &mut file.case;
+    if let Some(plan) = plan {
+        let iam = opened.iam(app, &plan.account);
+        containment::finish(plan, record, iam, Utc::now(), clock.deadline).await;
+    }
 }
 
 /// The accounts that this invocation has opened: each once, however many of its credentials come at a time.
@@ -261,44 +153,58 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// A case after the step that kills the credential.
-struct AfterApply<'c> {
-    case: &'c Case<'c>,
-    result: Result<Applied, StepError>,
-    duration: Duration,
+/// The time that an invocation has.
+struct Clock {
+    started: Instant,
+    /// A step that is not over by then is given up, so that the answer can still be written.
+    deadline: tokio::time::Instant,
 }
 
-async fn apply<'c>(case: &'c Case<'c>, app: &'c App, opened: &Opened<'c>, clock: &Clock) -> AfterApply<'c> {
-    let result = match &case.decision {
-        Decision::Leave(outcome, reason) => Ok(Applied::Left(*outcome, reason.clone())),
-        Decision::Act(plan) => {
-            let iam = opened.iam(app, &plan.account);
-            let applied = clock.limit(containment::apply(plan, &app.accounts, iam, Utc::now())).await;
-            applied.unwrap_or_else(|| Err(plan.failed(Cause::OutOfTime)))
-        }
-    };
-    AfterApply { case, result, duration: clock.started.elapsed() }
+impl Clock {
+    fn start(context: &Context) -> Self {
+        let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        Self { started: Instant::now(), deadline: tokio::time::Instant::now() + left.saturating_sub(RESERVE) }
+    }
 }
 
-/// A case at its end. The duration is the time to containment.
-struct Ended {
-    result: Result<Report, StepError>,
-    duration: Duration,
+/// Writes the log lines, whether the invocation fails or not.
+fn tell(items: &[Item], files: &[File<'_>], function: &str) {
+    for Item { message, content } in items {
+        if let Err(error) = content {
+            log::unreadable(error, message.as_deref());
+        }
+    }
+    for File { case, .. } in files {
+        log::result(case, function);
+        log::failures(case, function);
+    }
 }
 
-async fn finish<'c>(applied: &AfterApply<'c>, app: &'c App, opened: &Opened<'c>, clock: &Clock) -> Ended {
-    let finding = applied.case.finding;
-    let result = match (&applied.case.decision, &applied.result) {
-        (_, Err(error)) => Err(error.clone()),
-        (Decision::Leave(outcome, reason), _) => {
-            Ok(Report::new(finding, finding.account.as_ref(), Finished::new(*outcome, reason.clone())))
+/// The answer, or the failure of what SQS cannot be asked to send again.
+fn answer(items: &[Item], files: &[File<'_>]) -> Result<Answer, Failure> {
+    let unreadable = || items.iter().filter_map(|item| Some((item.message.as_deref(), item.content.as_ref().err()?)));
+    let failed = || files.iter().filter(|file| file.case.record.failures().next().is_some());
+
+    let here: Vec<_> = unreadable().filter(|(message, _)| message.is_none()).map(|(_, error)| error).collect();
+    let failure = Failure::new(failed().filter(|file| file.messages.contains(&None)).map(|file| &file.case), &here);
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let messages = unreadable().map(|(message, _)| message).chain(failed().flat_map(|file| file.messages.clone()));
+    let from_sqs = items.iter().any(|item| item.message.is_some());
+    let handed_back = from_sqs.then(|| hand_back(messages.flatten()));
+    Ok(Answer::new(files.iter().map(|file| &file.case), handed_back))
+}
+
+/// The messages that SQS delivers again, each once.
+fn hand_back<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<BatchItemFailure> {
+    let mut handed_back: Vec<BatchItemFailure> = Vec::new();
+    for message in messages {
+        if !handed_back.iter().any(|known| known.item_identifier == message) {
+            let mut item = BatchItemFailure::default();
+            message.clone_into(&mut item.item_identifier);
+            handed_back.push(item);
         }
-        (Decision::Act(plan), Ok(applied)) => {
-            let iam = opened.iam(app, &plan.account);
-            let finished = clock.limit(containment::finish(plan, applied, iam, Utc::now())).await;
-            let finished = finished.unwrap_or_else(|| containment::unfinished(plan, applied));
-            finished.map(|finished| Report::new(finding, Some(&plan.account), finished))
-        }
-    };
-    Ended { result, duration: applied.duration }
+    }
+    handed_back
 }

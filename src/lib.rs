@@ -3,23 +3,37 @@
 //! Data goes one way, and each module does one thing with it:
 //!
 //! ```text
-//! event JSON ──> event ──> Finding ──> decision ──> Plan ──> containment ──> Outcome ──> report
-//!               (pure)                  (pure)              (calls to AWS)              (pure)
+//! event JSON ─> event ─> Finding ─> decision ─> Plan ─> containment ─> Record ─> report
+//!               (pure)              (pure)              (AWS calls)    (facts)   (pure: words)
 //! ```
 //!
-//! [`event`] turns JSON into a [`finding::Finding`] for each credential that it names. [`decision`] holds every gate
-//! and makes a plan or a reason not to act. [`containment`] carries the plan out through [`aws`], the only module that
-//! names an SDK crate. [`report`] makes the answer. [`handler`] joins them, and [`sandbox`] runs it on Lambda.
+//! `event` turns JSON into a `Finding` for each credential that it names. `decision` holds every gate and makes a plan,
+//! or a reason not to act. `containment` carries the plan out through `aws`, the only module that names an SDK crate,
+//! and fills a record of what AWS confirmed. `report` makes the answer, the log lines and all sentences from it.
+//! [`handler`] joins them, and [`sandbox`] runs it on Lambda.
 
-pub mod aws;
+mod aws;
+mod case;
 pub mod config;
-pub mod containment;
+mod containment;
+#[doc(hidden)]
+pub mod credential;
+#[doc(hidden)]
 pub mod decision;
+#[doc(hidden)]
 pub mod event;
+mod failure;
+#[doc(hidden)]
 pub mod finding;
 pub mod handler;
 pub mod logs;
-pub mod report;
+#[doc(hidden)]
+pub mod names;
+#[doc(hidden)]
+pub mod plan;
+#[doc(hidden)]
+pub mod record;
+mod report;
 pub mod sandbox;
 
 pub use handler::{App, handle};

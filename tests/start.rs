@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::fake_iam::{FakeIam, OWN, denied};
+use common::fake_iam::{FakeIam, denied};
+use common::ids::OWN;
 use common::runtime_api::{RuntimeApi, variables};
 use common::{Function, binary, event, free_addresses, log_lines, wait_until};
 use serde_json::Value;

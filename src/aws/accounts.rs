@@ -8,13 +8,13 @@ use aws_config::SdkConfig;
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_sdk_sts::types::{Credentials as StsCredentials, PolicyDescriptorType};
-use futures_util::FutureExt;
 
+use super::call;
 use super::iam::Iam;
 use super::partition::arn_partition;
 use super::root::RootIam;
-use super::{AwsError, AwsErrorKind};
-use crate::finding::{AccountId, ForeignText};
+use crate::failure::AwsError;
+use crate::names::AccountId;
 
 /// How long assumed credentials live, in seconds: the least that STS allows.
 const SESSION_SECONDS: i32 = 900;
@@ -73,15 +73,12 @@ impl Accounts {
     async fn assume_member_role(&self, account: &AccountId) -> Result<Iam, AwsError> {
         const CALL: &str = "sts:AssumeRole";
         let role = self.member_role.as_deref().unwrap_or_default();
-        let answer = aws_sdk_sts::Client::new(&self.sdk)
+        let request = aws_sdk_sts::Client::new(&self.sdk)
             .assume_role()
             .role_arn(format!("arn:{}:iam::{account}:role/{role}", arn_partition(&self.sdk)))
             .role_session_name(session_name())
-            .duration_seconds(SESSION_SECONDS)
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| AwsError::new(CALL, &error))?;
+            .duration_seconds(SESSION_SECONDS);
+        let answer = call(CALL, request.send()).await?;
         Ok(Iam::new(&self.with(CALL, answer.credentials())?))
     }
 
@@ -93,24 +90,17 @@ impl Accounts {
     pub async fn root_of(&self, account: &AccountId) -> Result<RootIam, AwsError> {
         const CALL: &str = "sts:AssumeRoot";
         let task = format!("arn:{}:iam::aws:policy/root-task/IAMDeleteRootUserCredentials", arn_partition(&self.sdk));
-        let answer = aws_sdk_sts::Client::new(&self.sdk)
+        let request = aws_sdk_sts::Client::new(&self.sdk)
             .assume_root()
             .target_principal(account.as_str())
             .task_policy_arn(PolicyDescriptorType::builder().arn(task).build())
-            .duration_seconds(SESSION_SECONDS)
-            .send()
-            .boxed()
-            .await
-            .map_err(|error| AwsError::new(CALL, &error))?;
+            .duration_seconds(SESSION_SECONDS);
+        let answer = call(CALL, request.send()).await?;
         Ok(RootIam::new(&self.with(CALL, answer.credentials())?))
     }
 
     fn with(&self, call: &'static str, credentials: Option<&StsCredentials>) -> Result<SdkConfig, AwsError> {
-        let credentials = credentials.ok_or_else(|| AwsError {
-            call,
-            kind: AwsErrorKind::Failed,
-            problem: ForeignText::new("the answer holds no credentials"),
-        })?;
+        let credentials = credentials.ok_or_else(|| AwsError::failed(call, "the answer holds no credentials"))?;
         let (key, secret) = (credentials.access_key_id(), credentials.secret_access_key());
         let token = Some(credentials.session_token().to_owned());
         let provider = SharedCredentialsProvider::new(Credentials::new(key, secret, token, None, "sts"));
@@ -130,11 +120,8 @@ fn session_name() -> String {
 /// # Errors
 /// When STS does not answer.
 pub async fn own_account(sdk: &SdkConfig) -> Result<AccountId, AwsError> {
-    caller(sdk).await?.account().and_then(AccountId::new).ok_or_else(|| AwsError {
-        call: GET_CALLER_IDENTITY,
-        kind: AwsErrorKind::Failed,
-        problem: ForeignText::new("the answer holds no account ID"),
-    })
+    let account = caller(sdk).await?.account().and_then(AccountId::new);
+    account.ok_or_else(|| AwsError::failed(GET_CALLER_IDENTITY, "the answer holds no account ID"))
 }
 
 const GET_CALLER_IDENTITY: &str = "sts:GetCallerIdentity";
@@ -142,6 +129,5 @@ const GET_CALLER_IDENTITY: &str = "sts:GetCallerIdentity";
 /// Whose the credentials are. It needs no permission:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>.
 pub(super) async fn caller(sdk: &SdkConfig) -> Result<GetCallerIdentityOutput, AwsError> {
-    let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().boxed().await;
-    answer.map_err(|error| AwsError::new(GET_CALLER_IDENTITY, &error))
+    call(GET_CALLER_IDENTITY, aws_sdk_sts::Client::new(sdk).get_caller_identity().send()).await
 }

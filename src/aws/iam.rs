@@ -7,28 +7,20 @@ use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::StatusType;
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt;
 
-use super::{AwsError, AwsErrorKind, NO_SUCH_ENTITY, code, found, is_access_denied, message};
-use crate::finding::{AccessKeyId, ForeignText, UserName};
+use super::{call, found};
+use crate::credential::KeyStatus;
+use crate::failure::{AwsError, AwsErrorKind};
+use crate::names::{AccessKeyId, UserName};
+use crate::record::ListedKey;
 
 /// IAM of one account.
 #[derive(Clone, Debug)]
 pub struct Iam {
     pub(super) client: Client,
     pub(super) sdk: SdkConfig,
-}
-
-/// Whether an access key may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyStatus {
-    /// It works.
-    Active,
-    /// It is refused, and can be made to work again.
-    Inactive,
 }
 
 /// IAM's answer to a change.
@@ -38,17 +30,6 @@ pub enum Change {
     Done,
     /// There is no such key, policy or principal.
     NoSuchEntity,
-}
-
-/// One key of a user, as IAM lists it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListedKey {
-    /// The access key ID.
-    pub id: String,
-    /// Its status in IAM's word.
-    pub status: String,
-    /// When it was created.
-    pub created: Option<DateTime<Utc>>,
 }
 
 /// The keys of a user. Quotas allow two: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
@@ -71,12 +52,9 @@ impl Iam {
     /// # Errors
     /// When IAM neither confirmed the change nor said that there is no such key.
     pub async fn set_status(&self, user: &UserName, key: &AccessKeyId, status: KeyStatus) -> Result<Change, AwsError> {
-        let status = match status {
-            KeyStatus::Active => StatusType::Active,
-            KeyStatus::Inactive => StatusType::Inactive,
-        };
         let request = self.client.update_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        change("iam:UpdateAccessKey", request.status(status).send().boxed().await)
+        let request = request.status(StatusType::from(status.to_string().as_str()));
+        change(call("iam:UpdateAccessKey", request.send()).await)
     }
 
     /// `iam:DeleteAccessKey`.
@@ -85,31 +63,22 @@ impl Iam {
     /// When IAM neither confirmed the change nor said that there is no such key.
     pub async fn delete(&self, user: &UserName, key: &AccessKeyId) -> Result<Change, AwsError> {
         let request = self.client.delete_access_key().user_name(user.as_str()).access_key_id(key.as_str());
-        change("iam:DeleteAccessKey", request.send().boxed().await)
+        change(call("iam:DeleteAccessKey", request.send()).await)
     }
 
     /// `iam:GetAccessKeyLastUsed`: whose key it is, or `None` when there is no such key in this account.
     ///
-    /// IAM answers `AccessDenied` for a key that it does not know, with a message that ends at the key. A message that
-    /// goes on to say which policy is in the way means that the role lacks the permission.
-    ///
     /// # Errors
     /// When IAM did not answer the question, a missing permission included.
     pub async fn owner(&self, key: &AccessKeyId) -> Result<Option<UserName>, AwsError> {
-        const CALL: &str = "iam:GetAccessKeyLastUsed";
-        match self.client.get_access_key_last_used().access_key_id(key.as_str()).send().boxed().await {
-            Ok(answer) => answer.user_name().and_then(UserName::new).map(Some).ok_or_else(|| AwsError {
-                call: CALL,
-                kind: AwsErrorKind::Failed,
-                problem: ForeignText::new("IAM knows the key but names no user for it"),
-            }),
-            Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(None),
-            Err(error)
-                if code(&error).is_some_and(is_access_denied) && !message(&error).is_some_and(blames_a_policy) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(AwsError::new(CALL, &error)),
+        let request = self.client.get_access_key_last_used().access_key_id(key.as_str());
+        match call(LAST_USED, request.send()).await {
+            Ok(answer) => match answer.user_name().and_then(UserName::new) {
+                Some(owner) => Ok(Some(owner)),
+                None => Err(AwsError::failed(LAST_USED, "IAM knows the key but names no user for it")),
+            },
+            Err(AwsError { kind: AwsErrorKind::NoSuchEntity | AwsErrorKind::UnknownKey, .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -118,15 +87,15 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn keys(&self, user: &UserName) -> Result<KeyList, AwsError> {
-        let answer = self.client.list_access_keys().user_name(user.as_str()).send().boxed().await;
-        let Some(answer) = found("iam:ListAccessKeys", answer)? else {
+        let answer = call("iam:ListAccessKeys", self.client.list_access_keys().user_name(user.as_str()).send()).await;
+        let Some(answer) = found(answer)? else {
             return Ok(KeyList::default());
         };
         let keys = answer.access_key_metadata().iter().filter_map(|key| {
             Some(ListedKey {
-                id: key.access_key_id()?.to_owned(),
-                status: key.status()?.as_str().to_owned(),
-                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::from),
+                id: key.access_key_id().and_then(AccessKeyId::new)?,
+                status: KeyStatus::of(key.status()?.as_str()),
+                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::<Utc>::from),
             })
         });
         Ok(KeyList { keys: keys.collect(), truncated: answer.is_truncated() })
@@ -134,36 +103,38 @@ impl Iam {
 }
 
 /// What became of a change.
-pub(super) fn change<T, E, R>(call: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<Change, AwsError>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    Ok(found(call, answer)?.map_or(Change::NoSuchEntity, |_| Change::Done))
+pub(super) fn change<T>(answer: Result<T, AwsError>) -> Result<Change, AwsError> {
+    Ok(found(answer)?.map_or(Change::NoSuchEntity, |_| Change::Done))
 }
 
+const LAST_USED: &str = "iam:GetAccessKeyLastUsed";
+
+/// IAM answers `AccessDenied` for a key that it does not know, with a message that ends at the key. A message that goes
+/// on to say which policy is in the way means that the role lacks the permission.
+///
 /// The forms are those of <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>:
 /// "because no identity-based policy allows …", "with an explicit deny in a service control policy".
-fn blames_a_policy(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    message.contains("because no ") || message.contains("explicit deny")
+pub(super) fn is_about_an_unknown_key(call: &str, denial: &str) -> bool {
+    let denial = denial.to_ascii_lowercase();
+    call == LAST_USED && !denial.contains("because no ") && !denial.contains("explicit deny")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::blames_a_policy;
+    use super::{LAST_USED, is_about_an_unknown_key};
 
     #[test]
     fn a_denial_that_names_a_policy_is_a_missing_permission() {
         let denied = "User: arn:aws:sts::123456789012:assumed-role/key-policy/f is not authorized to perform: \
                       iam:GetAccessKeyLastUsed on resource: access key AKIAIOSFODNN7EXAMPLE";
         for (rest, expected) in [
-            ("", false),
-            (" because no identity-based policy allows the iam:GetAccessKeyLastUsed action", true),
-            (" because no permissions boundary allows the iam:GetAccessKeyLastUsed action", true),
-            (" with an explicit deny in a service control policy", true),
+            ("", true),
+            (" because no identity-based policy allows the iam:GetAccessKeyLastUsed action", false),
+            (" because no permissions boundary allows the iam:GetAccessKeyLastUsed action", false),
+            (" with an explicit deny in a service control policy", false),
         ] {
-            assert_eq!(blames_a_policy(&format!("{denied}{rest}")), expected, "{rest}");
+            assert_eq!(is_about_an_unknown_key(LAST_USED, &format!("{denied}{rest}")), expected, "{rest}");
+            assert!(!is_about_an_unknown_key("iam:UpdateAccessKey", &format!("{denied}{rest}")));
         }
     }
 }

@@ -1,6 +1,4 @@
-//! The only room that names an SDK crate: thin, typed calls whose errors are sorted into the kinds that matter here.
-//!
-//! The future of a call takes five KiB. Each is boxed, so that the futures around it do not hold and copy it.
+//! The only module that names an SDK crate: thin, typed calls whose errors are sorted into the kinds that matter here.
 
 pub mod accounts;
 pub mod http;
@@ -11,91 +9,65 @@ pub mod root;
 
 use std::error::Error;
 
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 
-use crate::finding::ForeignText;
+use crate::failure::{AwsError, AwsErrorKind};
 use crate::logs::with_causes;
+use crate::names::ForeignText;
 
-/// A call to AWS that failed after its retries.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{call} failed: {problem}")]
-pub struct AwsError {
-    /// The action as IAM policies name it, for example `iam:UpdateAccessKey`.
-    pub call: &'static str,
-    /// What somebody can do about it.
-    pub kind: AwsErrorKind,
-    /// AWS's code and words, or what went wrong on the way.
-    pub problem: ForeignText,
-}
-
-/// The kinds of failure that are acted on differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AwsErrorKind {
-    /// The function's role may not make the call: a person must grant it.
-    MissingPermission,
-    /// Anything else: worth another try later.
-    Failed,
-}
-
-impl AwsError {
-    /// Sorts an error that carries no answer that matters to the caller.
-    fn new<E, R>(call: &'static str, error: &SdkError<E, R>) -> Self
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-        R: std::fmt::Debug,
-    {
-        let kind = match code(error) {
-            Some(code) if is_access_denied(code) => AwsErrorKind::MissingPermission,
-            _ => AwsErrorKind::Failed,
-        };
-        Self { call, kind, problem: ForeignText::new(&problem(error)) }
-    }
-}
-
-fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
-    error.as_service_error().and_then(ProvideErrorMetadata::code)
-}
-
-fn message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<&str> {
-    error.as_service_error().and_then(ProvideErrorMetadata::message)
-}
-
-const NO_SUCH_ENTITY: &str = "NoSuchEntity";
-
-/// Tells that there is no such thing from a call that failed.
-fn found<T, E, R>(call: &'static str, answer: Result<T, SdkError<E, R>>) -> Result<Option<T>, AwsError>
+/// Makes a call. `send` is what the SDK's builder gives; it takes five KiB and is boxed, so that the futures around it
+/// do not hold and copy it.
+async fn call<T, E, R>(name: &'static str, send: impl Future<Output = Result<T, SdkError<E, R>>>) -> Result<T, AwsError>
 where
     E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if code(&error) == Some(NO_SUCH_ENTITY) => Ok(None),
-        Err(error) => Err(AwsError::new(call, &error)),
-    }
+    Box::pin(send).await.map_err(|error| sorted(name, error.as_service_error().map(ProvideErrorMetadata::meta), &error))
 }
 
-/// The query services answer `AccessDenied`, the others `AccessDeniedException`.
-fn is_access_denied(code: &str) -> bool {
-    matches!(code, "AccessDenied" | "AccessDeniedException")
+/// AWS's own words where there are some, otherwise the whole chain of causes: the SDK's outermost error says no more
+/// than "dispatch failure".
+fn sorted(call: &'static str, answer: Option<&ErrorMetadata>, error: &dyn Error) -> AwsError {
+    let Some((code, answer)) = answer.and_then(|answer| Some((answer.code()?, answer))) else {
+        return AwsError::failed(call, &chain(error));
+    };
+    let message = answer.message().unwrap_or("no message");
+    let kind = match code {
+        "NoSuchEntity" => AwsErrorKind::NoSuchEntity,
+        "LimitExceeded" => AwsErrorKind::QuotaFull,
+        "UnmodifiableEntity" => AwsErrorKind::Unmodifiable,
+        // The query services answer the first, the others the second.
+        "AccessDenied" | "AccessDeniedException" if iam::is_about_an_unknown_key(call, message) => {
+            AwsErrorKind::UnknownKey
+        }
+        "AccessDenied" | "AccessDeniedException" => AwsErrorKind::MissingPermission,
+        _ => AwsErrorKind::Failed,
+    };
+    AwsError { call, kind, problem: ForeignText::new(&format!("{code}: {message}")) }
 }
 
 /// What rustls says of a certificate that no trusted authority has signed.
 const UNTRUSTED: &str = "invalid peer certificate: UnknownIssuer";
 
-/// AWS's own words where there are some, otherwise the whole chain of causes: the SDK's outermost error says no more
-/// than "dispatch failure".
-fn problem<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: ProvideErrorMetadata + Error + 'static,
-    R: std::fmt::Debug,
-{
-    if let Some(code) = code(error) {
-        return format!("{code}: {}", message(error).unwrap_or("no message"));
-    }
+fn chain(error: &dyn Error) -> String {
     let mut text = with_causes(error);
     if text.contains(UNTRUSTED) {
         text.push_str(": AWS_CA_BUNDLE can name a file of the PEM certificates to trust instead");
     }
     text
+}
+
+impl AwsError {
+    /// A failure that no answer of AWS explains.
+    fn failed(call: &'static str, problem: &str) -> Self {
+        Self { call, kind: AwsErrorKind::Failed, problem: ForeignText::new(problem) }
+    }
+}
+
+/// Tells that there is no such thing from a call that failed.
+fn found<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match answer {
+        Err(AwsError { kind: AwsErrorKind::NoSuchEntity, .. }) => Ok(None),
+        answer => answer.map(Some),
+    }
 }

@@ -3,11 +3,11 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use futures_util::FutureExt;
 
-use super::AwsError;
+use super::call;
 use super::iam::{Change, change};
-use crate::finding::AccessKeyId;
+use crate::failure::AwsError;
+use crate::names::AccessKeyId;
 
 /// IAM as the root user of one account sees it.
 #[derive(Clone, Debug)]
@@ -25,7 +25,8 @@ impl RootIam {
     /// # Errors
     /// When IAM neither confirmed the deletion nor said that there is no such key.
     pub async fn delete(&self, key: &AccessKeyId) -> Result<Change, AwsError> {
-        change("iam:DeleteAccessKey", self.client.delete_access_key().access_key_id(key.as_str()).send().boxed().await)
+        let request = self.client.delete_access_key().access_key_id(key.as_str());
+        change(call("iam:DeleteAccessKey", request.send()).await)
     }
 
     /// `iam:ListAccessKeys`: whether the root user has the key.
@@ -33,8 +34,7 @@ impl RootIam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn has(&self, key: &AccessKeyId) -> Result<bool, AwsError> {
-        let listed = self.client.list_access_keys().send().boxed().await;
-        let listed = listed.map_err(|error| AwsError::new("iam:ListAccessKeys", &error))?;
+        let listed = call("iam:ListAccessKeys", self.client.list_access_keys().send()).await?;
         Ok(listed.access_key_metadata().iter().any(|listed| listed.access_key_id() == Some(key.as_str())))
     }
 }

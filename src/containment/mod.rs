@@ -1,88 +1,135 @@
-//! Carries a plan out, step by step. The first step kills the credential; whatever else there is to do comes after it.
+//! Carries a plan out, step by step, into a record. The first step kills the credential; whatever else there is to do
+//! comes after it.
 
-mod error;
-pub mod root_key;
-pub mod sessions;
-pub mod user_key;
+mod key;
+mod principal;
+mod root_key;
 
 use chrono::{DateTime, Utc};
+use tokio::time::{Instant, timeout_at};
 
-pub use self::error::{Cause, Step, StepError, Subject};
-use crate::aws::AwsError;
 use crate::aws::accounts::Accounts;
 use crate::aws::iam::Iam;
-use crate::decision::{Plan, Target};
-use crate::finding::Principal;
-use crate::report::{Finished, Outcome};
+use crate::credential::Principal;
+use crate::failure::{AwsError, Cause, Failed, Step};
+use crate::names::{AccessKeyId, UserName};
+use crate::plan::{First, Plan, Then};
+use crate::record::{Left, Record};
 
-/// How far the first step came.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Applied {
-    /// IAM confirmed the change on this principal, or on its key; the text says what it was.
-    Done(Principal, String),
-    /// IAM confirmed that the root user's key is gone.
-    RootKeyDeleted,
-    /// The credential was left alone, with the reason.
-    Left(Outcome, String),
-}
+/// How a step ends that did not fail: with its changes in the record, or with the reason why the credential, or a part
+/// of what it can do, was left alone.
+type Attempt = Result<Option<Left>, Failed>;
 
-/// The step that kills the credential. `iam` is IAM of the plan's account, opened when it is needed.
-///
-/// # Errors
-/// When AWS confirmed neither the change nor that there is nothing to change.
-pub async fn apply(
+/// The step that kills the credential. `iam` is IAM of the plan's account, opened when it is needed. A step that is not
+/// over at `deadline` is given up.
+pub async fn kill(
     plan: &Plan<'_>,
+    record: &mut Record,
     accounts: &Accounts,
     iam: impl Future<Output = Result<Iam, AwsError>>,
     now: DateTime<Utc>,
-) -> Result<Applied, StepError> {
-    let iam = async { iam.await.map_err(|error| plan.failed(error.into())) };
-    match &plan.target {
-        Target::Key(key) => user_key::apply(key, &plan.account, plan.dry_run, &iam.await?).await,
-        Target::Sessions(sessions) => {
-            let applied = sessions::apply(sessions, &plan.account, plan.dry_run, &iam.await?, now).await;
-            applied.map_err(|(step, cause)| plan.failed_at(step, cause))
-        }
-        Target::RootKey(root) => {
-            let applied = root_key::apply(root, &plan.account, plan.dry_run, accounts).await;
-            applied.map_err(|cause| plan.failed(cause))
-        }
-    }
+    deadline: Instant,
+) {
+    let attempt = timeout_at(deadline, first(plan, record, accounts, iam, now)).await;
+    keep(attempt.unwrap_or_else(|_| Err(out_of_time(plan.first.step()))), record);
 }
 
-/// Everything that comes after.
-///
-/// # Errors
-/// When a step failed, or when a read shows that the first one had no effect.
-pub async fn finish(
+async fn first(
     plan: &Plan<'_>,
-    applied: &Applied,
+    record: &mut Record,
+    accounts: &Accounts,
     iam: impl Future<Output = Result<Iam, AwsError>>,
     now: DateTime<Utc>,
-) -> Result<Finished, StepError> {
-    match (&plan.target, applied) {
-        (_, Applied::Left(outcome, reason)) => Ok(Finished::new(*outcome, reason.clone())),
-        (Target::Key(key), Applied::Done(Principal::User(user), what)) => {
-            let iam = iam.await.map_err(|error| plan.failed(error.into()))?;
-            user_key::finish(key, &plan.account, user, what, &iam, now).await
+) -> Attempt {
+    let iam = async { iam.await.map_err(at(plan.first.step())) };
+    match &plan.first {
+        First::SetStatus { key, user, name, status } => {
+            let named = key::Named { user: *user, name: *name };
+            key::set_status(key, &named, *status, plan.dry_run, record, &iam.await?).await
         }
-        (Target::Sessions(sessions), Applied::Done(on, what)) => {
-            Ok(sessions::finished(sessions, &plan.account, on, what))
+        First::Deny { on, role_id, measure } => {
+            let iam = iam.await?;
+            if let (Principal::Role(role), Some(id)) = (on, role_id)
+                && let Some(left) = principal::check_role(role, id, &iam).await.map_err(at(Step::CheckRole))?
+            {
+                return Ok(Some(left));
+            }
+            if plan.dry_run {
+                return Ok(Some(Left::DryRun));
+            }
+            principal::deny(on, *measure, record, &iam, now).await
         }
-        (_, Applied::RootKeyDeleted | Applied::Done(..)) => Ok(root_key::finished()),
+        First::Lift { .. } if plan.dry_run => iam.await.map(|_| Some(Left::DryRun)),
+        First::Lift { from, measure } => principal::restore(from, *measure, record, &iam.await?).await,
+        First::DeleteRootKey { .. } if plan.dry_run => Ok(Some(Left::DryRun)),
+        First::DeleteRootKey { key } => root_key::delete(key, &plan.account, record, accounts).await,
     }
 }
 
-/// What is left to say when the time ran out after the first step. A deactivated key is contained without the read that
-/// confirms it; whatever else was to be done was not.
-///
-/// # Errors
-/// When there was more to be done than to confirm the first step.
-pub fn unfinished(plan: &Plan<'_>, applied: &Applied) -> Result<Finished, StepError> {
-    match (&plan.target, applied) {
-        (Target::Key(key), Applied::Done(Principal::User(user), what)) => {
-            user_key::unfinished(key, &plan.account, user, what)
+/// Everything that comes after the key has its status: each step, whatever becomes of the others.
+pub async fn finish(
+    plan: &Plan<'_>,
+    record: &mut Record,
+    iam: impl Future<Output = Result<Iam, AwsError>>,
+    now: DateTime<Utc>,
+    deadline: Instant,
+) {
+    let (First::SetStatus { key, .. }, Some(owner), false) =
+        (&plan.first, record.owner.clone(), record.done.is_empty())
+    else {
+        return;
+    };
+    let iam = match iam.await {
+        Ok(iam) => iam,
+        Err(error) => {
+            let failed = plan.then.iter().map(|then| at(then.step())(error.clone()));
+            return record.failed.extend(failed);
         }
-        _ => Err(plan.failed(Cause::OutOfTime)),
+    };
+    for then in &plan.then {
+        let late = || Err(out_of_time(then.step()));
+        let attempt = if Instant::now() < deadline {
+            timeout_at(deadline, next(*then, key, &owner, record, &iam, now)).await.unwrap_or_else(|_| late())
+        } else {
+            late()
+        };
+        keep(attempt, record);
     }
+}
+
+async fn next(
+    then: Then,
+    key: &AccessKeyId,
+    owner: &UserName,
+    record: &mut Record,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Attempt {
+    let user = || Principal::User(owner.clone());
+    match then {
+        Then::DenyOwner(measure) => principal::deny(&user(), measure, record, iam, now).await,
+        Then::LiftFromOwner(measure) => principal::lift(&user(), measure, record, iam).await.map(|_| None),
+        Then::DeleteKey => key::delete(key, owner, record, iam).await,
+        Then::ListCredentials => {
+            key::list_credentials(owner, record, iam).await;
+            Ok(None)
+        }
+        Then::Confirm => key::confirm(key, owner, record, iam, now).await,
+    }
+}
+
+fn keep(attempt: Attempt, record: &mut Record) {
+    match attempt {
+        Ok(None) => {}
+        Ok(left) => record.left = left,
+        Err(failed) => record.failed.push(failed),
+    }
+}
+
+fn at(step: Step) -> impl Fn(AwsError) -> Failed {
+    move |error| Failed { step, cause: error.into() }
+}
+
+fn out_of_time(step: Step) -> Failed {
+    Failed { step, cause: Cause::OutOfTime }
 }

@@ -8,120 +8,121 @@
 use serde_json::{Map, Value};
 
 use super::EventError;
-use crate::finding::{
-    AccessKeyId, AccountId, Basis, Credential, Finding, ForeignText, Holder, Operation, Origin, RoleName, UserName,
-};
+use crate::credential::{Credential, Holder, Principal};
+use crate::finding::{Basis, Finding, Operation, Origin};
+use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 
 const UPDATE: &str = "UpdateAccessKey";
 const DELETE: &str = "DeleteAccessKey";
 const RESTORE_SESSIONS: &str = "RestoreSessions";
-const OPERATIONS: [&str; 3] = [UPDATE, DELETE, RESTORE_SESSIONS];
-const ACCOUNT: &str = "AccountId";
 
-/// Whether the input is meant to be a command.
-pub(super) fn is_command(input: &Map<String, Value>) -> bool {
-    OPERATIONS.iter().any(|operation| input.contains_key(*operation))
-}
-
-/// # Errors
-/// When a parameter is missing, unknown or ill-formed, or when there are two operations.
-pub(super) fn read(input: &Map<String, Value>) -> Result<Finding, EventError> {
-    let mut given = OPERATIONS.into_iter().filter(|operation| input.contains_key(*operation));
-    let name = given.next().unwrap_or(UPDATE);
-    if let Some(second) = given.next() {
-        return Err(EventError::new(second, format!("stands beside {name}: give one operation at a time")));
-    }
-    only(input, "", &[name, ACCOUNT])?;
-    let Some(parameters) = input[name].as_object() else {
-        return Err(EventError::new(name, "is not an object"));
-    };
-    let place = format!("{name}.");
-    let account = parameter(input, "", ACCOUNT, "12 digits", AccountId::new)?;
-    let (operation, credential) =
-        if name == RESTORE_SESSIONS { sessions(parameters, &place)? } else { key(name, parameters, &place)? };
-    Ok(Finding {
-        origin: Origin {
-            source: ForeignText::new("command"),
-            id: None,
-            kind: Some(ForeignText::new(name)),
-            severity: None,
-        },
-        account,
-        credential,
-        basis: Basis::Command(operation),
-        inactive: None,
+/// `None` when the input is not meant to be a command.
+pub(super) fn read(input: &Map<String, Value>) -> Option<Result<Finding, EventError>> {
+    let mut given = [UPDATE, DELETE, RESTORE_SESSIONS].into_iter().filter(|name| input.contains_key(*name));
+    let name = given.next()?;
+    Some(match given.next() {
+        None => command(name, input),
+        Some(second) => Err(EventError::command(second, format!("stands beside {name}: give one operation at a time"))),
     })
 }
 
-/// The sessions of one user or of one role.
-fn sessions(parameters: &Map<String, Value>, place: &str) -> Result<(Operation, Credential), EventError> {
-    only(parameters, place, &["UserName", "RoleName"])?;
-    let user = user(parameters, place)?;
-    let role = parameter(parameters, place, "RoleName", r"[\w+=,.@-]{1,64}", RoleName::new)?;
-    let holder = match (user, role) {
-        (Some(_), Some(_)) => {
-            return Err(EventError::new(format!("{place}RoleName"), "stands beside UserName: give one of them"));
-        }
-        (None, None) => return Err(EventError::new(format!("{place}RoleName"), "is missing, and so is UserName")),
-        (user @ Some(_), None) => Holder::User(user),
-        (None, name) => Holder::Role { name, id: None },
+fn command(name: &str, input: &Map<String, Value>) -> Result<Finding, EventError> {
+    let beside = Parameters { of: input, place: String::new() };
+    beside.only(&[name, "AccountId"])?;
+    let Some(of) = input[name].as_object() else {
+        return Err(EventError::command(name, "is not an object"));
     };
-    Ok((Operation::Restore, Credential::Sessions { holder }))
+    let account = beside.read("AccountId", "12 digits, such as 123456789012", AccountId::new)?;
+    let parameters = Parameters { of, place: format!("{name}.") };
+    let (operation, credential) = match name {
+        UPDATE => update(&parameters)?,
+        DELETE => delete(&parameters)?,
+        _ => restore_sessions(&parameters)?,
+    };
+    Ok(Finding {
+        origin: Origin { kind: Some(ForeignText::new(name)), ..Origin::new("command") },
+        account,
+        credential,
+        basis: Basis::Command(operation),
+        not_in_force: None,
+    })
 }
 
-fn user(parameters: &Map<String, Value>, place: &str) -> Result<Option<UserName>, EventError> {
-    parameter(parameters, place, "UserName", r"[\w+=,.@-]{1,128}", UserName::new)
+fn update(parameters: &Parameters<'_>) -> Result<(Operation, Credential), EventError> {
+    parameters.only(&["UserName", "AccessKeyId", "Status"])?;
+    let operation = |status: &str| match status {
+        "Active" => Some(Operation::Restore),
+        "Inactive" => Some(Operation::Deactivate),
+        _ => None,
+    };
+    let operation = parameters.need("Status", "Active or Inactive", operation)?;
+    Ok((operation, parameters.key()?))
 }
 
-fn key(name: &str, parameters: &Map<String, Value>, place: &str) -> Result<(Operation, Credential), EventError> {
-    let known: &[&str] =
-        if name == UPDATE { &["UserName", "AccessKeyId", "Status"] } else { &["UserName", "AccessKeyId"] };
-    only(parameters, place, known)?;
-    let operation = if name == DELETE {
-        Operation::Delete
-    } else {
-        let status = |text: &str| match text {
-            "Active" => Some(Operation::Restore),
-            "Inactive" => Some(Operation::Deactivate),
-            _ => None,
-        };
-        needed(parameter(parameters, place, "Status", "Active or Inactive", status)?, place, "Status")?
-    };
-    let id = parameter(parameters, place, "AccessKeyId", r"\w{16,128}", AccessKeyId::new)?;
-    let id = needed(id, place, "AccessKeyId")?;
-    let user = user(parameters, place)?;
-    let credential = if id.is_temporary() {
-        Credential::Session { id, holder: Holder::User(user) }
-    } else {
-        Credential::UserKey { id, user }
-    };
-    Ok((operation, credential))
+fn delete(parameters: &Parameters<'_>) -> Result<(Operation, Credential), EventError> {
+    parameters.only(&["UserName", "AccessKeyId"])?;
+    Ok((Operation::Delete, parameters.key()?))
 }
 
-fn only(object: &Map<String, Value>, place: &str, known: &[&str]) -> Result<(), EventError> {
-    match object.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(EventError::new(
-            format!("{place}{}", ForeignText::new(name)),
-            format!("is not known here: there are {}", known.join(", ")),
-        )),
-        None => Ok(()),
+fn restore_sessions(parameters: &Parameters<'_>) -> Result<(Operation, Credential), EventError> {
+    parameters.only(&["UserName", "RoleName"])?;
+    let user = parameters.user()?;
+    let role = "1 to 64 letters, digits or any of _+=,.@-, such as deploy";
+    let of = match (user, parameters.read("RoleName", role, RoleName::new)?) {
+        (Some(user), None) => Principal::User(user),
+        (None, Some(role)) => Principal::Role(role),
+        (Some(_), Some(_)) => return Err(parameters.wrong("RoleName", "stands beside UserName: give one of them")),
+        (None, None) => return Err(parameters.wrong("RoleName", "is missing, and so is UserName")),
+    };
+    Ok((Operation::Restore, Credential::Sessions { of }))
+}
+
+struct Parameters<'v> {
+    of: &'v Map<String, Value>,
+    /// The way to them, with the dot.
+    place: String,
+}
+
+impl Parameters<'_> {
+    fn key(&self) -> Result<Credential, EventError> {
+        let expected = "16 to 128 letters, digits or underscores, such as AKIAIOSFODNN7EXAMPLE";
+        let id = self.need("AccessKeyId", expected, AccessKeyId::new)?;
+        let user = self.user()?;
+        Ok(if id.is_temporary() {
+            Credential::Session { id, holder: Holder::User { name: user, id: None } }
+        } else {
+            Credential::UserKey { id, user }
+        })
     }
-}
 
-fn parameter<T>(
-    object: &Map<String, Value>,
-    place: &str,
-    name: &str,
-    expected: &str,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, EventError> {
-    let Some(value) = object.get(name) else {
-        return Ok(None);
-    };
-    let read = value.as_str().and_then(read);
-    read.map(Some).ok_or_else(|| EventError::new(format!("{place}{name}"), format!("must be {expected}")))
-}
+    fn user(&self) -> Result<Option<UserName>, EventError> {
+        self.read("UserName", "1 to 128 letters, digits or any of _+=,.@-, such as Bob", UserName::new)
+    }
 
-fn needed<T>(value: Option<T>, place: &str, name: &str) -> Result<T, EventError> {
-    value.ok_or_else(|| EventError::new(format!("{place}{name}"), "is missing"))
+    fn need<T>(&self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, EventError> {
+        self.read(name, expected, read)?.ok_or_else(|| self.wrong(name, "is missing"))
+    }
+
+    fn read<T>(&self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, EventError> {
+        let Some(value) = self.of.get(name) else {
+            return Ok(None);
+        };
+        let read = value.as_str().and_then(read);
+        read.map(Some).ok_or_else(|| self.wrong(name, format!("must be {expected}")))
+    }
+
+    /// Refuses parameters that are not known: a command must mean what its author believes.
+    fn only(&self, known: &[&str]) -> Result<(), EventError> {
+        match self.of.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => {
+                let problem = format!("is not known here: there are {}", known.join(", "));
+                Err(self.wrong(ForeignText::new(name).as_str(), problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn wrong(&self, name: &str, problem: impl Into<String>) -> EventError {
+        EventError::command(format!("{}{name}", self.place), problem)
+    }
 }

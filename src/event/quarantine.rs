@@ -4,37 +4,44 @@
 //! The record names a user, who may have two keys. The key in `userIdentity` is the caller's: it is never read.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde_json::Value;
 
-use super::origin;
-use crate::finding::{AccountId, Basis, Claim, Finding, ForeignText, Origin};
+use super::fields::Fields;
+use super::{Read, origin};
+use crate::credential::Claim;
+use crate::finding::{Basis, Finding, Origin};
+use crate::names::{AccountId, ForeignText};
 
 /// The policy has versions, and new ones appear without notice.
 const POLICY: &str = "AWSCompromisedKeyQuarantine";
 
-pub(super) fn read(event: &EventBridgeEvent) -> Vec<Finding> {
-    let record = |field: &str| event.detail.get(field).and_then(Value::as_str);
-    let parameter = |field: &str| event.detail.get("requestParameters")?.get(field)?.as_str();
-    let policy = match record("eventName") {
-        Some("AttachUserPolicy") => parameter("policyArn").and_then(|arn| arn.split_once("::aws:policy/")),
-        Some("PutUserPolicy") => parameter("policyName").map(|name| ("", name)),
-        _ => None,
-    };
-    let quarantined = policy.is_some_and(|(_, name)| name.starts_with(POLICY)) && record("errorCode").is_none();
-    if !quarantined {
+pub(super) fn read(event: &EventBridgeEvent) -> Read {
+    let record = Fields::of(&event.detail);
+    let Some(policy) = quarantine_policy(record) else {
         return Vec::new();
-    }
-    let account = AccountId::first_of([record("recipientAccountId"), event.account.as_deref()]);
-    let claim = Claim { user: parameter("userName"), user_type: Some("IAMUser"), ..Claim::default() };
-    vec![Finding {
+    };
+    let account = AccountId::first_of([record.text("recipientAccountId"), event.account.as_deref()]);
+    let user = record.text("requestParameters.userName");
+    let claim = Claim { user, user_type: Some("IAMUser"), ..Claim::default() };
+    let origin = origin(event);
+    vec![Ok(Finding {
         origin: Origin {
-            id: record("eventID").or(event.id.as_deref()).map(ForeignText::new),
-            kind: policy.map(|(_, name)| ForeignText::new(name)),
-            ..origin(event)
+            id: record.text("eventID").map(ForeignText::new).or(origin.id),
+            kind: Some(ForeignText::new(policy)),
+            ..origin
         },
         credential: claim.credential(account.as_ref()),
         account,
         basis: Basis::Notice,
-        inactive: None,
-    }]
+        not_in_force: None,
+    })]
+}
+
+/// The name of the policy that the call put on a user, if the call succeeded and the policy is AWS's quarantine.
+fn quarantine_policy(record: Fields<'_>) -> Option<&str> {
+    let name = match record.text("eventName")? {
+        "AttachUserPolicy" => record.text("requestParameters.policyArn")?.split_once("::aws:policy/")?.1,
+        "PutUserPolicy" => record.text("requestParameters.policyName")?,
+        _ => return None,
+    };
+    (name.starts_with(POLICY) && record.text("errorCode").is_none()).then_some(name)
 }

@@ -2,31 +2,34 @@
 //! <https://docs.aws.amazon.com/awssupport/latest/user/cloudwatch-ta-events.html>.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde_json::Value;
 
-use super::origin;
-use crate::finding::{AccountId, Basis, Claim, Finding, ForeignText, Inactive, Origin};
+use super::fields::Fields;
+use super::{Read, origin};
+use crate::credential::Claim;
+use crate::finding::{Basis, Finding, NotInForce, Origin};
+use crate::names::{AccountId, ForeignText};
 
 const CHECK: &str = "Exposed Access Keys";
 
-pub(super) fn read(event: &EventBridgeEvent) -> Vec<Finding> {
-    let detail = |field: &str| event.detail.get(field).and_then(Value::as_str);
-    let item = |field: &str| event.detail.get("check-item-detail").and_then(|item| item.get(field)?.as_str());
-    if detail("check-name") != Some(CHECK) {
+pub(super) fn read(event: &EventBridgeEvent) -> Read {
+    let detail = Fields::of(&event.detail);
+    if detail.text("check-name") != Some(CHECK) {
         return Vec::new();
     }
+    let item = detail.at("check-item-detail");
     let account = AccountId::first_of([event.account.as_deref()]);
     let claim =
-        Claim { key: item("Access Key ID"), user: item("User Name (IAM or Root)"), user_type: None, principal: None };
-    vec![Finding {
+        Claim { key: item.text("Access Key ID"), user: item.text("User Name (IAM or Root)"), ..Claim::default() };
+    let origin = origin(event);
+    vec![Ok(Finding {
         origin: Origin {
-            id: detail("uuid").or(event.id.as_deref()).map(ForeignText::new),
+            id: detail.text("uuid").map(ForeignText::new).or(origin.id),
             kind: Some(ForeignText::new(CHECK)),
-            ..origin(event)
+            ..origin
         },
         credential: claim.credential(account.as_ref()),
         account,
         basis: Basis::Report,
-        inactive: (detail("status") == Some("OK")).then_some(Inactive::Resolved),
-    }]
+        not_in_force: (detail.text("status") == Some("OK")).then_some(NotInForce::Resolved),
+    })]
 }

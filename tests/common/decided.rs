@@ -3,9 +3,12 @@
 use std::fmt::{self, Display, Formatter};
 
 use key_remediator::config::Config;
-use key_remediator::decision::{Decision, Target, decide};
+use key_remediator::credential::KeyStatus;
+use key_remediator::decision::decide;
 use key_remediator::event::read;
-use key_remediator::finding::{AccountId, Finding};
+use key_remediator::finding::Finding;
+use key_remediator::names::AccountId;
+use key_remediator::plan::{First, Then};
 use serde_json::Value;
 
 use super::ids::{OWN, named};
@@ -54,22 +57,26 @@ pub fn lines(input: Value, variables: &[(&str, &str)]) -> Vec<String> {
 fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided {
     let (key, user) = (finding.credential.key(), finding.credential.user());
     let (what, acts) = match decide(finding, config, own) {
-        Decision::Act(plan) => {
+        Ok(plan) => {
             assert_eq!(plan.account, *finding.account.as_ref().unwrap_or(own));
-            let what = match plan.target {
-                Target::Key(plan) => {
-                    assert_eq!((Some(plan.key), plan.user), (key, user));
-                    format!("{:?}", plan.operation)
+            let what = match plan.first {
+                First::SetStatus { key: planned, user: named, status, .. } => {
+                    assert_eq!((Some(planned), named), (key, user));
+                    match status {
+                        KeyStatus::Active => "Restore".to_owned(),
+                        _ if plan.then.contains(&Then::DeleteKey) => "Delete".to_owned(),
+                        _ => "Deactivate".to_owned(),
+                    }
                 }
-                Target::Sessions(plan) => format!("Sessions of {}", plan.on),
-                Target::RootKey(plan) => {
-                    assert_eq!(Some(plan.key), key);
+                First::Deny { on, .. } | First::Lift { from: on, .. } => format!("Sessions of {on}"),
+                First::DeleteRootKey { key: planned } => {
+                    assert_eq!(Some(planned), key);
                     "DeleteRootKey".to_owned()
                 }
             };
             (what, true)
         }
-        Decision::Leave(outcome, _) => (outcome.to_string(), false),
+        Err(left) => (left.outcome().to_string(), false),
     };
     Decided {
         what,

@@ -1,0 +1,111 @@
+//! What did not work, from the call to AWS to the log line. `report` has the words for it.
+
+use crate::credential::KeyStatus;
+use crate::names::ForeignText;
+use crate::plan::Measure;
+
+/// A step that failed after its retries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// The step.
+    pub step: Step,
+    /// What went wrong.
+    pub cause: Cause,
+}
+
+/// The steps, each of which leaves the credential in a state of its own when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Asking IAM whose key it is.
+    FindOwner,
+    /// Deactivating the key, or making it active again.
+    SetStatus(KeyStatus),
+    /// Holding a role against the finding.
+    CheckRole,
+    /// Denying a principal its sessions or everything.
+    Deny(Measure),
+    /// Taking away what was put on a principal.
+    Lift,
+    /// Deleting the key when it is dead.
+    DeleteKey,
+    /// Deleting a root user's key.
+    DeleteRootKey,
+    /// Reading what else a user can sign in with.
+    ListCredentials,
+    /// Reading what became of the key.
+    Confirm,
+}
+
+impl Step {
+    /// Whether it tells a person more and changes nothing, so that the result stands without it.
+    pub fn only_informs(self) -> bool {
+        matches!(self, Self::ListCredentials | Self::Confirm)
+    }
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// AWS did not do it.
+    Aws(AwsError),
+    /// IAM's answers do not go together.
+    Disagreement(Disagreement),
+    /// The invocation's time ran out.
+    OutOfTime,
+}
+
+impl From<AwsError> for Cause {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(error)
+    }
+}
+
+/// Two answers of IAM that do not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disagreement {
+    /// It lists a key of which it says that it does not exist.
+    ListsWhatItDoesNotKnow,
+    /// It confirmed the deactivation and lists the key as active.
+    StillActive,
+    /// It confirmed the activation and lists the key as inactive.
+    StillInactive,
+    /// It confirmed the deletion and lists the key.
+    StillThere,
+}
+
+/// A call to AWS that failed after its retries.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{call} failed: {problem}")]
+pub struct AwsError {
+    /// The action as IAM policies name it, for example `iam:UpdateAccessKey`.
+    pub call: &'static str,
+    /// What somebody can do about it.
+    pub kind: AwsErrorKind,
+    /// AWS's code and words, or what went wrong on the way.
+    pub problem: ForeignText,
+}
+
+/// The kinds of failed calls that are acted on differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwsErrorKind {
+    /// There is no such key, policy or principal.
+    NoSuchEntity,
+    /// The principal has no space for one more policy:
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+    QuotaFull,
+    /// Only AWS may change the principal.
+    Unmodifiable,
+    /// The key of which the owner was asked is not in this account.
+    UnknownKey,
+    /// The function's role may not make the call: a person must grant it.
+    MissingPermission,
+    /// Anything else: worth another try later.
+    Failed,
+}
+
+impl Failed {
+    /// Whether the function's role lacks a permission, which another try does not mend.
+    pub fn is_missing_permission(&self) -> bool {
+        matches!(&self.cause, Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission)
+    }
+}

@@ -1,0 +1,114 @@
+//! What is to be done about a credential, without any of the reasons for it.
+
+use crate::config::Exempt;
+use crate::credential::{KeyStatus, Principal};
+use crate::failure::Step;
+use crate::names::{AccessKeyId, AccountId, RoleId, UserName};
+
+/// What is done in which account.
+#[derive(Clone, Debug)]
+pub struct Plan<'c> {
+    /// The account whose IAM is asked.
+    pub account: AccountId,
+    /// The one step that kills the credential, or restores it.
+    pub first: First<'c>,
+    /// What comes after it, in this order. Each is tried, whatever becomes of the others.
+    pub then: Vec<Then>,
+    /// Ask IAM, but change nothing.
+    pub dry_run: bool,
+}
+
+/// The step that kills or restores.
+#[derive(Clone, Debug)]
+pub enum First<'c> {
+    /// Give a key of an IAM user a status.
+    SetStatus {
+        /// The key, and never another one.
+        key: &'c AccessKeyId,
+        /// The user that the event names.
+        user: Option<&'c UserName>,
+        /// What that name is worth when IAM says otherwise.
+        name: NameIs<'c>,
+        /// The status.
+        status: KeyStatus,
+    },
+    /// Deny a principal whose temporary credentials are to end.
+    Deny {
+        /// The user or the role.
+        on: Principal,
+        /// What the role's identifier has to be. Always there for a role.
+        role_id: Option<RoleId>,
+        /// What is denied.
+        measure: Measure,
+    },
+    /// Take away what this function put on a principal.
+    Lift {
+        /// The user or the role.
+        from: Principal,
+        /// What this function denies by its configuration, and so may have put there.
+        measure: Measure,
+    },
+    /// Delete a key of a member account's root user.
+    DeleteRootKey {
+        /// The key, and never another one.
+        key: &'c AccessKeyId,
+    },
+}
+
+impl First<'_> {
+    /// The step as it is named when it fails.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::SetStatus { status, .. } => Step::SetStatus(*status),
+            Self::Deny { measure, .. } => Step::Deny(*measure),
+            Self::Lift { .. } => Step::Lift,
+            Self::DeleteRootKey { .. } => Step::DeleteRootKey,
+        }
+    }
+}
+
+/// A step on the key, or on the user whose key it is, after the key has its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Deny the user.
+    DenyOwner(Measure),
+    /// Take away what this function put on the user.
+    LiftFromOwner(Measure),
+    /// Delete the key.
+    DeleteKey,
+    /// Read what else the user can sign in with.
+    ListCredentials,
+    /// Read what became of the key.
+    Confirm,
+}
+
+impl Then {
+    /// The step as it is named when it fails.
+    pub fn step(self) -> Step {
+        match self {
+            Self::DenyOwner(measure) => Step::Deny(measure),
+            Self::LiftFromOwner(_) => Step::Lift,
+            Self::DeleteKey => Step::DeleteKey,
+            Self::ListCredentials => Step::ListCredentials,
+            Self::Confirm => Step::Confirm,
+        }
+    }
+}
+
+/// What a principal is denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Every session that was issued before now.
+    Sessions,
+    /// Everything.
+    Everything,
+}
+
+/// What the user name of an event is worth when IAM says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub enum NameIs<'c> {
+    /// A finding's: act on the key's own owner, unless EXEMPT protects that one.
+    Hint(&'c Exempt),
+    /// A command's: act on that user's key or not at all.
+    Condition,
+}

@@ -1,0 +1,318 @@
+//! What was done about a credential, and what was not: facts, filled in as AWS confirms them.
+//!
+//! A record lives outside of the futures that fill it, so that what was done is told even when the rest failed or the
+//! time ran out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::credential::{KeyStatus, Principal, ReservedRole};
+use crate::failure::{Failed, Step};
+use crate::finding::{NotInForce, Severity};
+use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
+use crate::plan::Measure;
+
+/// The facts about one credential.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Whose key it is, on IAM's word.
+    pub owner: Option<UserName>,
+    /// What AWS confirmed, in order.
+    pub done: Vec<Done>,
+    /// Why the credential, or a part of what it can do, was left alone.
+    pub left: Option<Left>,
+    /// The steps that failed.
+    pub failed: Vec<Failed>,
+    /// Whether a later read showed the state that was brought about.
+    pub confirmed: bool,
+    /// What that read told of the key and its siblings.
+    pub seen: Option<KeysSeen>,
+    /// What else the owner can sign in with.
+    pub other_credentials: Option<OtherCredentials>,
+    /// The time from the invocation to the end of the first step.
+    pub duration: Duration,
+}
+
+/// A change that AWS confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// The key has this status.
+    StatusSet(KeyStatus),
+    /// The key is gone.
+    KeyDeleted,
+    /// The root user's key is gone.
+    RootKeyDeleted,
+    /// A principal is denied something.
+    Denied {
+        /// The user or the role.
+        on: Principal,
+        /// What it is denied.
+        measure: Measure,
+        /// The policy that does it.
+        by: DeniedBy,
+    },
+    /// What this function put on a principal is gone.
+    Lifted {
+        /// The user or the role.
+        from: Principal,
+        /// Whether `AWSDenyAll` is still there, attached by nobody knows whom.
+        deny_all_stays: bool,
+    },
+}
+
+/// The policy that denies a principal something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeniedBy {
+    /// One that this function put there.
+    OwnPolicy,
+    /// `AWSDenyAll`, which somebody else had attached before.
+    Others,
+    /// `AWSDenyAll` alone, without the mark by which a restore would know that this function attached it.
+    UnmarkedDenyAll,
+}
+
+/// What became of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The credential is dead, on IAM's word.
+    Contained,
+    /// A command made it active again.
+    Restored,
+    /// `DRY_RUN`: the reason says what would have been done.
+    Planned,
+    /// There is nothing to do.
+    Ignored,
+    /// `EXEMPT` protects it.
+    Exempt,
+    /// There is no such key in that account.
+    NotFound,
+    /// A real compromise that may not or cannot be contained from here.
+    NeedsAttention,
+    /// It is not known to be dead.
+    Failed,
+}
+
+impl Outcome {
+    /// Whether a person has to do or decide something.
+    pub fn needs_a_person(self) -> bool {
+        matches!(self, Self::Exempt | Self::NeedsAttention)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// Why a credential was left alone. Every reason is here, and each has a code, a sentence and advice in `report`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Left {
+    /// The event is not about a credential.
+    NoCredential,
+    /// The finding is a sample, or over.
+    NotInForce(NotInForce),
+    /// `FINDING_TYPES` does not select its type.
+    TypeNotSelected {
+        /// The GuardDuty finding type.
+        kind: ForeignText,
+        /// The glob that decided; `None` when none matches.
+        glob: Option<String>,
+    },
+    /// Its severity is too low.
+    BelowSeverity {
+        /// On GuardDuty's scale.
+        severity: Severity,
+        /// What it would have to be.
+        minimum: Severity,
+        /// The variable that says so.
+        variable: &'static str,
+    },
+    /// `CUSTOM_SOURCES` does not list the source.
+    SourceNotListed,
+    /// `EXEMPT` protects what the event names.
+    Exempt {
+        /// The user, role or key.
+        name: String,
+        /// The entry of `EXEMPT`.
+        entry: String,
+    },
+    /// `EXEMPT` protects the key's owner, whom the event does not name.
+    OwnerExempt {
+        /// The entry of `EXEMPT`.
+        entry: String,
+    },
+    /// AWS reports a compromise of which the event does not say what to contain.
+    OnlyReported,
+    /// Nobody but the root user can deactivate its key.
+    RootKey {
+        /// The account.
+        account: AccountId,
+        /// Whether it is another one than the function's, so that `ROOT_KEYS` could let the key be deleted.
+        deletable: bool,
+    },
+    /// Temporary credentials that the configuration leaves alone, or whose holder is not a user or a role with a name.
+    TemporaryCredentials,
+    /// A role's name without its identifier.
+    RoleUnknown(RoleName),
+    /// A role that only AWS may change.
+    Reserved(RoleName, ReservedRole),
+    /// The event contradicts itself.
+    Contradictory,
+    /// The event gives no access key ID.
+    Unidentified,
+    /// `ACCOUNTS` does not list the account.
+    AccountNotListed(AccountId),
+    /// There is no way into the account.
+    AccountOutOfReach {
+        /// The credential's.
+        account: AccountId,
+        /// The function's own.
+        own: AccountId,
+    },
+    /// The key is another user's than the command says.
+    OwnerDiffers {
+        /// The name in the command.
+        named: UserName,
+    },
+    /// IAM knows no such key.
+    NoSuchKey,
+    /// The root user has no such key.
+    NoSuchRootKey,
+    /// There is no such user or role, which a command named.
+    NoSuchPrincipal,
+    /// There is no such user or role, whose session the event names.
+    PrincipalNotHere(Principal),
+    /// The role is not the session's.
+    RoleDiffers(RoleName),
+    /// It is the role that this function works as.
+    OwnRole(RoleName),
+    /// The policies of the principal leave no space for a deny.
+    QuotaFull(Principal),
+    /// IAM lets nobody but AWS change the principal.
+    Unmodifiable(Principal),
+    /// `DRY_RUN`.
+    DryRun,
+}
+
+impl Left {
+    /// What a credential that was left alone for this reason counts as.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoCredential
+            | Self::NotInForce(_)
+            | Self::TypeNotSelected { .. }
+            | Self::BelowSeverity { .. }
+            | Self::SourceNotListed => Outcome::Ignored,
+            Self::Exempt { .. } | Self::OwnerExempt { .. } => Outcome::Exempt,
+            Self::NoSuchKey | Self::NoSuchRootKey | Self::NoSuchPrincipal => Outcome::NotFound,
+            Self::DryRun => Outcome::Planned,
+            Self::OnlyReported
+            | Self::RootKey { .. }
+            | Self::TemporaryCredentials
+            | Self::RoleUnknown(_)
+            | Self::Reserved(..)
+            | Self::Contradictory
+            | Self::Unidentified
+            | Self::AccountNotListed(_)
+            | Self::AccountOutOfReach { .. }
+            | Self::OwnerDiffers { .. }
+            | Self::PrincipalNotHere(_)
+            | Self::RoleDiffers(_)
+            | Self::OwnRole(_)
+            | Self::QuotaFull(_)
+            | Self::Unmodifiable(_) => Outcome::NeedsAttention,
+        }
+    }
+}
+
+impl Record {
+    /// What became of the credential: the only place that decides it.
+    ///
+    /// What was done counts beside a step that failed after it. A key that may be alive counts as failed, whatever was
+    /// done to its owner.
+    pub fn outcome(&self) -> Outcome {
+        let may_be_alive = |failed: &Failed| matches!(failed.step, Step::SetStatus(_) | Step::DeleteRootKey);
+        if self.failed.iter().any(may_be_alive) {
+            return Outcome::Failed;
+        }
+        if let Some(left) = &self.left {
+            return left.outcome();
+        }
+        match self.done.first() {
+            None => Outcome::Failed,
+            Some(Done::StatusSet(KeyStatus::Active) | Done::Lifted { .. }) => Outcome::Restored,
+            Some(
+                Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired)
+                | Done::KeyDeleted
+                | Done::RootKeyDeleted
+                | Done::Denied { .. },
+            ) => Outcome::Contained,
+        }
+    }
+
+    /// The failures for which the invocation fails.
+    pub fn failures(&self) -> impl Iterator<Item = &Failed> {
+        self.failed.iter().filter(|failed| !failed.step.only_informs())
+    }
+
+    /// Forgets a change that a later read contradicts: IAM's last word counts.
+    pub fn take_back(&mut self, step: Step) {
+        self.done.retain(|done| match step {
+            Step::SetStatus(status) => *done != Done::StatusSet(status),
+            Step::DeleteKey => *done != Done::KeyDeleted,
+            Step::DeleteRootKey => *done != Done::RootKeyDeleted,
+            Step::FindOwner | Step::CheckRole | Step::Deny(_) | Step::Lift | Step::ListCredentials | Step::Confirm => {
+                true
+            }
+        });
+    }
+
+    /// Whether AWS confirmed a change that is of interest to the caller.
+    pub fn has(&self, change: impl Fn(&Done) -> bool) -> bool {
+        self.done.iter().any(change)
+    }
+}
+
+/// A key and its siblings as IAM listed them after the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeysSeen {
+    /// The key; `None` when the list does not hold it.
+    pub key: Option<ListedKey>,
+    /// The user's other keys, which were not touched.
+    pub siblings: Vec<ListedKey>,
+    /// When it was read.
+    pub at: DateTime<Utc>,
+}
+
+/// One key of a user, as IAM lists it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedKey {
+    /// The access key ID.
+    pub id: AccessKeyId,
+    /// Its status.
+    pub status: KeyStatus,
+    /// When it was created.
+    pub created: Option<DateTime<Utc>>,
+}
+
+/// What else a user can sign in with. These are listed for a person and left alone. What could not be read is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherCredentials {
+    /// Whether the user has a console password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_password: Option<bool>,
+    /// Their identifiers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_specific_credentials: Option<Vec<ForeignText>>,
+    /// Their identifiers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signing_certificates: Option<Vec<ForeignText>>,
+    /// Their identifiers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_public_keys: Option<Vec<ForeignText>>,
+}

@@ -1,0 +1,109 @@
+//! Stable names for everything that can be reported: alarms, filters and scripts hang on them and not on sentences.
+//! `docs/reasons.md` lists them.
+
+use crate::credential::KeyStatus;
+use crate::event::Unreadable;
+use crate::failure::{AwsErrorKind, Cause, Failed, Step};
+use crate::finding::NotInForce;
+use crate::plan::Measure;
+use crate::record::{Done, Left, Record};
+
+/// At every cold start.
+pub const STARTED: &str = "started";
+
+/// The code of a result: why the credential was left alone, or else the last change to what the event names.
+pub fn of_result(record: &Record) -> &'static str {
+    match &record.left {
+        Some(left) => of_left(left),
+        None => record.done.iter().max_by_key(|done| rank(done)).map_or("nothing_done", of_done),
+    }
+}
+
+/// A key counts for more than what was done to its owner beside it.
+fn rank(done: &Done) -> u8 {
+    match done {
+        Done::KeyDeleted | Done::RootKeyDeleted => 2,
+        Done::StatusSet(_) => 1,
+        Done::Denied { .. } | Done::Lifted { .. } => 0,
+    }
+}
+
+pub fn of_done(done: &Done) -> &'static str {
+    match done {
+        Done::StatusSet(KeyStatus::Active) => "key_activated",
+        Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired) => "key_deactivated",
+        Done::KeyDeleted => "key_deleted",
+        Done::RootKeyDeleted => "root_key_deleted",
+        Done::Denied { measure: Measure::Sessions, .. } => "sessions_denied",
+        Done::Denied { measure: Measure::Everything, .. } => "user_denied",
+        Done::Lifted { .. } => "denies_lifted",
+    }
+}
+
+pub fn of_left(left: &Left) -> &'static str {
+    match left {
+        Left::NoCredential => "no_credential",
+        Left::NotInForce(NotInForce::Sample) => "sample",
+        Left::NotInForce(NotInForce::Archived) => "archived",
+        Left::NotInForce(NotInForce::Suppressed) => "suppressed",
+        Left::NotInForce(NotInForce::Resolved) => "resolved",
+        Left::NotInForce(NotInForce::OtherProduct) => "other_product",
+        Left::TypeNotSelected { .. } => "type_not_selected",
+        Left::BelowSeverity { .. } => "below_severity",
+        Left::SourceNotListed => "source_not_listed",
+        Left::Exempt { .. } => "exempt",
+        Left::OwnerExempt { .. } => "owner_exempt",
+        Left::OnlyReported => "only_reported",
+        Left::RootKey { .. } => "root_key",
+        Left::TemporaryCredentials => "temporary_credentials",
+        Left::RoleUnknown(_) => "role_unknown",
+        Left::Reserved(..) => "role_reserved",
+        Left::Contradictory => "contradictory",
+        Left::Unidentified => "no_key_id",
+        Left::AccountNotListed(_) => "account_not_listed",
+        Left::AccountOutOfReach { .. } => "account_out_of_reach",
+        Left::OwnerDiffers { .. } => "owner_differs",
+        Left::NoSuchKey => "no_such_key",
+        Left::NoSuchRootKey => "no_such_root_key",
+        Left::NoSuchPrincipal => "no_such_principal",
+        Left::PrincipalNotHere(_) => "principal_not_here",
+        Left::RoleDiffers(_) => "role_differs",
+        Left::OwnRole(_) => "own_role",
+        Left::QuotaFull(_) => "quota_full",
+        Left::Unmodifiable(_) => "unmodifiable",
+        Left::DryRun => "dry_run",
+    }
+}
+
+/// The step, and the kind of what went wrong.
+pub fn of_failed(failed: &Failed) -> String {
+    let step = match failed.step {
+        Step::FindOwner => "find_owner",
+        Step::SetStatus(KeyStatus::Active) => "activate_key",
+        Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => "deactivate_key",
+        Step::CheckRole => "check_role",
+        Step::Deny(Measure::Sessions) => "deny_sessions",
+        Step::Deny(Measure::Everything) => "deny_user",
+        Step::Lift => "lift_denies",
+        Step::DeleteKey => "delete_key",
+        Step::DeleteRootKey => "delete_root_key",
+        Step::ListCredentials => "list_credentials",
+        Step::Confirm => "confirm",
+    };
+    let kind = match &failed.cause {
+        Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission => "not_permitted",
+        Cause::Aws(_) => "failed",
+        Cause::Disagreement(_) => "contradicted",
+        Cause::OutOfTime => "out_of_time",
+    };
+    format!("{step}_{kind}")
+}
+
+pub fn of_unreadable(kind: Unreadable) -> &'static str {
+    match kind {
+        Unreadable::Input => "input_unreadable",
+        Unreadable::Envelope => "envelope_unreadable",
+        Unreadable::Event => "event_unreadable",
+        Unreadable::Command => "command_refused",
+    }
+}

@@ -1,0 +1,100 @@
+//! Log lines: JSON, one for each result, each failed step and each part of the input that could not be read. Nobody sees
+//! the answer of an asynchronous invocation, so a line holds what the answer does.
+
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::{code, command, prose};
+use crate::case::Case;
+use crate::config::Config;
+use crate::event::EventError;
+use crate::names::{AccountId, ForeignText};
+use crate::record::{ListedKey, Outcome};
+
+/// One line at a cold start: what runs here, and with which configuration.
+pub fn started(config: &Config, account: &AccountId) {
+    let (version, configuration) = (env!("CARGO_PKG_VERSION"), &config.effective);
+    tracing::info!(code = code::STARTED, version, account_id = %account, configuration, "key-remediator has started");
+}
+
+/// What became of a credential. One of which nothing is known but that a step failed has no line but the failure's.
+pub fn result(case: &Case<'_>, function: &str) {
+    let outcome = case.record.outcome();
+    let level = match outcome {
+        Outcome::Contained | Outcome::Restored | Outcome::Ignored | Outcome::Planned => Level::INFO,
+        Outcome::NotFound | Outcome::Exempt | Outcome::NeedsAttention => Level::WARN,
+        Outcome::Failed => return,
+    };
+    line(level, code::of_result(&case.record), Some(outcome), case, function, &prose::reason(case));
+}
+
+/// The steps that failed, those that only inform as warnings.
+pub fn failures(case: &Case<'_>, function: &str) {
+    for failed in &case.record.failed {
+        let (level, outcome) =
+            if failed.step.only_informs() { (Level::WARN, None) } else { (Level::ERROR, Some(Outcome::Failed)) };
+        line(level, &code::of_failed(failed), outcome, case, function, &prose::failure(case, failed));
+    }
+}
+
+fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, function: &str, message: &str) {
+    let Case { finding, plan, record } = case;
+    let (origin, credential) = (&finding.origin, &finding.credential);
+    // A macro, because the level of a line has to be known at compile time.
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                code,
+                outcome = outcome.map(display),
+                account_id = case.account().map(display),
+                access_key_id = case.key().map(display),
+                user_name = case.user().map(display),
+                role_name = credential.role().map(display),
+                session = credential.session().map(display),
+                finding_source = %origin.source,
+                finding_id = origin.id.as_ref().map(display),
+                finding_arn = origin.arn.as_ref().map(display),
+                finding_type = origin.kind.as_ref().map(display),
+                severity = origin.severity.map(display),
+                region = origin.region.as_ref().map(display),
+                repeat = origin.repeat.then_some(true),
+                confirmed = record.confirmed.then_some(true),
+                sibling_keys = siblings(case),
+                undo = command::undo(case).map(|undo| command::invoke(function, &undo)),
+                dry_run = plan.as_ref().is_some_and(|plan| plan.dry_run).then_some(true),
+                duration_ms = milliseconds(record.duration),
+                "{message}"
+            )
+        };
+    }
+    match level {
+        Level::ERROR => line!(Level::ERROR),
+        Level::WARN => line!(Level::WARN),
+        _ => line!(Level::INFO),
+    }
+}
+
+/// The user's other keys with their status, as text: a log line holds no lists.
+fn siblings(case: &Case<'_>) -> Option<String> {
+    let siblings = &case.record.seen.as_ref()?.siblings;
+    let keys = siblings.iter().map(|ListedKey { id, status, .. }| format!("{id} {status}"));
+    (!siblings.is_empty()).then(|| keys.collect::<Vec<_>>().join(", "))
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+/// A part of the input that could not be read.
+pub fn unreadable(error: &EventError, message: Option<&str>) {
+    let message = message.map(ForeignText::new);
+    tracing::error!(
+        code = code::of_unreadable(error.kind),
+        outcome = %Outcome::Failed,
+        sqs_message_id = message.as_ref().map(display),
+        "{}",
+        prose::unreadable(error)
+    );
+}

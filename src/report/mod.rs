@@ -1,0 +1,159 @@
+//! Records to what people and machines read: the answer, log lines, and the error of a failed invocation.
+
+mod code;
+mod command;
+pub mod log;
+mod prose;
+#[cfg(test)]
+mod reasons;
+
+use aws_lambda_events::sqs::BatchItemFailure;
+use chrono::{DateTime, Utc};
+use lambda_runtime::Diagnostic;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::case::Case;
+use crate::credential::KeyStatus;
+use crate::event::EventError;
+use crate::finding::Origin;
+use crate::names::{AccessKeyId, AccountId, UserName};
+use crate::record::{KeysSeen, OtherCredentials, Outcome};
+
+/// The answer of an invocation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// One for each distinct credential, in the order of the event.
+    results: Vec<Report>,
+    /// The messages that SQS delivers again; present when the event came from SQS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch_item_failures: Option<Vec<BatchItemFailure>>,
+}
+
+impl Answer {
+    /// The results of all credentials that are not known to be alive, and the messages that SQS has to deliver again.
+    pub fn new<'c>(cases: impl IntoIterator<Item = &'c Case<'c>>, failures: Option<Vec<BatchItemFailure>>) -> Self {
+        let results = cases.into_iter().filter(|case| case.record.outcome() != Outcome::Failed).map(Report::new);
+        Self { results: results.collect(), batch_item_failures: failures }
+    }
+}
+
+/// What happened to one credential. Fields that are not known are left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<AccessKeyId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<AccountId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<UserName>,
+    outcome: Outcome,
+    code: &'static str,
+    reason: String,
+    finding: Origin,
+    /// Present when a read after the change showed the new state too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed: Option<bool>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    keys: Option<Keys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_credentials: Option<OtherCredentials>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<Value>,
+}
+
+impl Report {
+    fn new(case: &Case<'_>) -> Self {
+        let record = &case.record;
+        Self {
+            access_key_id: case.key().cloned(),
+            account_id: case.account().cloned(),
+            user_name: case.user().cloned(),
+            outcome: record.outcome(),
+            code: code::of_result(record),
+            reason: prose::reason(case),
+            finding: case.finding.origin.clone(),
+            confirmed: record.confirmed.then_some(true),
+            keys: record.seen.as_ref().map(Keys::new),
+            other_credentials: record.other_credentials.clone(),
+            undo: command::undo(case),
+        }
+    }
+}
+
+/// A key and its siblings as IAM listed them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Keys {
+    /// Absent when the key is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<KeyStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<DateTime<Utc>>,
+    #[serde(rename = "siblingKeys")]
+    siblings: Vec<SiblingKey>,
+}
+
+/// Another key of the same user, which was not touched.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SiblingKey {
+    access_key_id: AccessKeyId,
+    status: KeyStatus,
+    /// Whole days since it was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_days: Option<i64>,
+}
+
+impl Keys {
+    fn new(seen: &KeysSeen) -> Self {
+        let siblings = seen.siblings.iter().map(|key| SiblingKey {
+            access_key_id: key.id.clone(),
+            status: key.status,
+            age_days: key.created.map(|created| (seen.at - created).num_days()),
+        });
+        Self {
+            status: seen.key.as_ref().map(|key| key.status),
+            created: seen.key.as_ref().and_then(|key| key.created),
+            siblings: siblings.collect(),
+        }
+    }
+}
+
+/// Why an invocation failed, after everything else in the event has been done.
+///
+/// Each failure has a log line of its own: this is what the caller is told.
+#[derive(Debug)]
+pub struct Failure {
+    error_type: &'static str,
+    message: String,
+}
+
+impl Failure {
+    /// The failure of an invocation with these cases and these parts of the input that could not be read; `None` when
+    /// nothing failed.
+    pub fn new<'c>(failed: impl IntoIterator<Item = &'c Case<'c>>, unreadable: &[&EventError]) -> Option<Self> {
+        let failed: Vec<_> =
+            failed.into_iter().flat_map(|case| case.record.failures().map(move |failed| (case, failed))).collect();
+        let error_type = if failed.iter().any(|(_, failed)| failed.is_missing_permission()) {
+            "MissingPermission"
+        } else if !failed.is_empty() {
+            "StepFailed"
+        } else if !unreadable.is_empty() {
+            "InvalidInput"
+        } else {
+            return None;
+        };
+        let steps = failed.iter().map(|(case, failed)| prose::failure(case, failed));
+        let sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error)));
+        Some(Self { error_type, message: sentences.collect::<Vec<_>>().join("; ") })
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self { error_type: failure.error_type.to_owned(), error_message: failure.message }
+    }
+}
