@@ -14,6 +14,11 @@ use serde_json::Value;
 
 const FILE: &str = "bench/budget.json";
 
+/// Where the header of a binary says which processor it is for, and what it says there.
+const E_MACHINE: usize = 18;
+const EM_X86_64: u8 = 62;
+const EM_AARCH64: u8 = 183;
+
 fn assert_within_budget(name: &str, measured: u64) {
     let text = std::fs::read_to_string(root().join(FILE)).expect("the budget");
     let budget: Value = serde_json::from_str(&text).expect("JSON");
@@ -36,6 +41,10 @@ fn tell(text: &str) {
 fn release_binary() -> PathBuf {
     let binary = root().join("target/lambda/key-remediator/bootstrap");
     assert!(binary.exists(), "{} is missing: run `make build`", binary.display());
+    // `make build ARCH=arm64` leaves its binary at the same path.
+    let is_for = std::fs::read(&binary).expect("a file")[E_MACHINE];
+    let here = if std::env::consts::ARCH == "aarch64" { EM_AARCH64 } else { EM_X86_64 };
+    assert_eq!(is_for, here, "{} is for another processor: run `make build`", binary.display());
     binary
 }
 
