@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use common::ids::{KEY, OTHER_KEY, OWN};
-use common::{Account, Moto, log_lines, replaced, root};
+use common::{Account, Moto, raw_log_lines, replaced, root};
+use key_remediator::config::VARIABLES;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,7 +47,7 @@ async fn main() -> Result<(), String> {
         println!("\nThe function answered after {} ms, cold start included:\n{answer:#}", took.as_millis());
     }
     println!("\nIts log:");
-    for line in log_lines(&function.stop()) {
+    for line in raw_log_lines(&function.stop()) {
         println!("{line}");
     }
     println!("\nThe tools that this has installed, sam and cargo-lambda among them, are in .tools/venv/bin.");
@@ -64,9 +65,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// The variables of the function that are set here. `ACCOUNT_ID` is the mock's.
 fn configuration() -> Vec<(&'static str, String)> {
-    let documentation = include_str!("../src/config.rs").lines().map_while(|line| line.strip_prefix("//!"));
-    let names = documentation.filter_map(|line| line.strip_prefix(" | `")?.split('`').next());
-    names.filter(|name| *name != "ACCOUNT_ID").filter_map(|name| Some((name, variable(name)?))).collect()
+    let names = VARIABLES.iter().map(|(name, _)| *name).filter(|name| *name != "ACCOUNT_ID");
+    names.filter_map(|name| Some((name, variable(name)?))).collect()
 }
 
 /// The file of an event that is given by its name in `events/`, or by its path.

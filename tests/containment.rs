@@ -440,7 +440,8 @@ async fn at_no_log_level_does_the_log_hold_the_event_or_the_functions_own_creden
 
 #[tokio::test]
 async fn the_end_of_the_sandbox_is_not_an_error() {
-    let function = FakeIam::of_bob().await.function(&[]);
+    let iam = FakeIam::of_bob().await;
+    let function = iam.function(&[]);
     function.invoke(&event("guardduty-iam-user"));
     let log = function.stop();
     assert!(log.contains("contained") && !log.contains("ERROR"), "{log}");

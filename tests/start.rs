@@ -43,12 +43,8 @@ async fn answer(runtime_api: &RuntimeApi, process: &mut Child) -> Value {
 fn end(mut process: Child) -> (Output, Vec<Value>) {
     wait_until("the process ends", || process.try_wait().expect("a process").is_some());
     let output = process.wait_with_output().expect("output");
-    let lines = lines(&String::from_utf8_lossy(&output.stdout));
+    let lines = log_lines(&String::from_utf8_lossy(&output.stdout));
     (output, lines)
-}
-
-fn lines(output: &str) -> Vec<Value> {
-    log_lines(output).into_iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 fn errors(lines: &[Value]) -> Vec<&Value> {
@@ -107,7 +103,7 @@ async fn a_failed_invocation_logs_what_failed_and_nothing_of_the_runtimes() {
     assert_eq!(answer["errorType"], "MissingPermission", "{answer:#}");
     let log = function.stop();
     assert!(!log.contains("the invocation failed"), "{log}");
-    let lines = lines(&log);
+    let lines = log_lines(&log);
     let [error] = errors(&lines)[..] else { panic!("{log}") };
     assert_eq!(error["outcome"], "failed", "{error}");
     assert_eq!(error["access_key_id"], "AKIAIOSFODNN7EXAMPLE", "{error}");

@@ -145,8 +145,8 @@ impl Envelopes {
     }
 }
 
-const NOT_AN_EVENT: &str = "is no event (source and detail-type), no SQS or SNS records, no array of these and no \
-                            command: if an input path or transformer stripped the envelope, remove it";
+const NOT_AN_EVENT: &str =
+    "is no event (source and detail-type), no SQS or SNS records, no array of these and no command";
 
 fn is_event(object: &Map<String, Value>) -> bool {
     object.contains_key("source") && object.contains_key("detail-type")

@@ -6,16 +6,18 @@ use crate::event::Unreadable;
 use crate::failure::{AwsErrorKind, Cause, Failed, Step};
 use crate::finding::NotInForce;
 use crate::plan::Measure;
-use crate::record::{Done, Left, Record};
+use crate::record::{Done, Left, Outcome, Record};
 
 /// At every cold start.
 pub const STARTED: &str = "started";
 
-/// The code of a result: why the credential was left alone, or else the last change to what the event names.
-pub fn of_result(record: &Record) -> &'static str {
-    match &record.left {
-        Some(left) => of_left(left),
-        None => record.done.iter().max_by_key(|done| rank(done)).map_or("nothing_done", of_done),
+/// The code of a result: why the credential was left alone, or else the last change to what the event names. `None` for
+/// a credential of which nothing is known but that a step failed.
+pub fn of_result(record: &Record) -> Option<&'static str> {
+    match (record.outcome(), &record.left) {
+        (Outcome::Failed, _) => None,
+        (_, Some(left)) => Some(of_left(left)),
+        (_, None) => record.done.iter().max_by_key(|done| rank(done)).map(of_done),
     }
 }
 
@@ -28,7 +30,7 @@ fn rank(done: &Done) -> u8 {
     }
 }
 
-pub fn of_done(done: &Done) -> &'static str {
+fn of_done(done: &Done) -> &'static str {
     match done {
         Done::StatusSet(KeyStatus::Active) => "key_activated",
         Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired) => "key_deactivated",
@@ -40,7 +42,7 @@ pub fn of_done(done: &Done) -> &'static str {
     }
 }
 
-pub fn of_left(left: &Left) -> &'static str {
+fn of_left(left: &Left) -> &'static str {
     match left {
         Left::NoCredential => "no_credential",
         Left::NotInForce(NotInForce::Sample) => "sample",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use super::prose::Words;
 use super::{code, command, prose};
 use crate::case::Case;
 use crate::config::Config;
@@ -20,13 +21,14 @@ pub fn started(config: &Config, account: &AccountId) {
 
 /// What became of a credential. One of which nothing is known but that a step failed has no line but the failure's.
 pub fn result(case: &Case<'_>, function: &str) {
+    let Some(code) = code::of_result(&case.record) else { return };
     let outcome = case.record.outcome();
     let level = match outcome {
         Outcome::Contained | Outcome::Restored | Outcome::Ignored | Outcome::Planned => Level::INFO,
         Outcome::NotFound | Outcome::Exempt | Outcome::NeedsAttention => Level::WARN,
-        Outcome::Failed => return,
+        Outcome::Failed => Level::ERROR,
     };
-    line(level, code::of_result(&case.record), Some(outcome), case, function, &prose::reason(case));
+    line(level, code, Some(outcome), case, function, &prose::result(case));
 }
 
 /// The steps that failed, those that only inform as warnings.
@@ -38,7 +40,7 @@ pub fn failures(case: &Case<'_>, function: &str) {
     }
 }
 
-fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, function: &str, message: &str) {
+fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, function: &str, message: &Words) {
     let Case { finding, plan, record } = case;
     let (origin, credential) = (&finding.origin, &finding.credential);
     // A macro, because the level of a line has to be known at compile time.

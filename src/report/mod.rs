@@ -34,8 +34,7 @@ pub struct Answer {
 impl Answer {
     /// The results of all credentials that are not known to be alive, and the messages that SQS has to deliver again.
     pub fn new<'c>(cases: impl IntoIterator<Item = &'c Case<'c>>, failures: Option<Vec<BatchItemFailure>>) -> Self {
-        let results = cases.into_iter().filter(|case| case.record.outcome() != Outcome::Failed).map(Report::new);
-        Self { results: results.collect(), batch_item_failures: failures }
+        Self { results: cases.into_iter().filter_map(Report::new).collect(), batch_item_failures: failures }
     }
 }
 
@@ -65,21 +64,22 @@ struct Report {
 }
 
 impl Report {
-    fn new(case: &Case<'_>) -> Self {
+    fn new(case: &Case<'_>) -> Option<Self> {
         let record = &case.record;
-        Self {
+        let code = code::of_result(record)?;
+        Some(Self {
             access_key_id: case.key().cloned(),
             account_id: case.account().cloned(),
             user_name: case.user().cloned(),
             outcome: record.outcome(),
-            code: code::of_result(record),
-            reason: prose::reason(case),
+            code,
+            reason: prose::result(case).to_string(),
             finding: case.finding.origin.clone(),
             confirmed: record.confirmed.then_some(true),
             keys: record.seen.as_ref().map(Keys::new),
             other_credentials: record.other_credentials.clone(),
             undo: command::undo(case),
-        }
+        })
     }
 }
 
@@ -146,8 +146,8 @@ impl Failure {
         } else {
             return None;
         };
-        let steps = failed.iter().map(|(case, failed)| prose::failure(case, failed));
-        let sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error)));
+        let steps = failed.iter().map(|(case, failed)| prose::failure(case, failed).to_string());
+        let sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error).to_string()));
         Some(Self { error_type, message: sentences.collect::<Vec<_>>().join("; ") })
     }
 }

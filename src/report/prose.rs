@@ -1,6 +1,6 @@
-//! All sentences, and no others: made at the very end, from what is known then.
-//!
-//! Each says what happened and, after a colon, what a person should do about it.
+//! All sentences, made at the very end, from what is known then.
+
+use std::fmt;
 
 use super::command::{by_hand, undo};
 use crate::case::Case;
@@ -8,23 +8,51 @@ use crate::credential::{Contradiction, Credential, Holder, KeyStatus, Principal,
 use crate::event::{EventError, Unreadable};
 use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed, Step};
 use crate::finding::{Basis, NotInForce, Operation};
-use crate::names::{AccessKeyId, AccountId, RoleName};
+use crate::names::AccountId;
 use crate::plan::{First, Measure, Plan, Then};
 use crate::record::{DeniedBy, Done, Left, Outcome};
 
 /// How an event gets here once more. Lambda wraps what it puts into the failure queue.
 const SEND_AGAIN: &str = "send the event again (in the failure queue it stands under requestPayload)";
 
+/// What happened, and what a person should do about it, which may be nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Words {
+    pub what: String,
+    pub to_do: String,
+}
+
+impl Words {
+    fn new(what: impl Into<String>, to_do: impl Into<String>) -> Self {
+        Self { what: what.into(), to_do: to_do.into() }
+    }
+
+    fn nothing_to_do(what: impl Into<String>) -> Self {
+        Self::new(what, "")
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if self.to_do.is_empty() { Ok(()) } else { write!(f, ": {}", self.to_do) }
+    }
+}
+
 /// What became of a credential, and why.
-pub fn reason(case: &Case<'_>) -> String {
+pub fn result(case: &Case<'_>) -> Words {
     let record = &case.record;
-    let what = match (&record.left, record.done.is_empty()) {
+    let mut words = match (&record.left, record.done.is_empty()) {
         (Some(left), true) => why_left(case, left),
-        (Some(left), false) => format!("{}, but {}", done(case), why_left(case, left)),
-        (None, _) => format!("{}{}", done(case), what_goes_on(case)),
+        (Some(left), false) => {
+            let why = why_left(case, left);
+            Words::new(format!("{}, but {}", done(case), why.what), why.to_do)
+        }
+        (None, _) => Words::nothing_to_do(format!("{}{}", done(case), what_goes_on(case))),
     };
-    let not_done = record.failures().map(|failed| format!("; {} failed", named(failed.step)));
-    format!("{what}{}{}", not_done.collect::<String>(), issuer(case).unwrap_or_default())
+    words.what.extend(record.failures().map(|failed| format!("; {} failed", named(failed.step))));
+    words.what.extend(issuer(case));
+    words
 }
 
 /// Where the key is not, or may be elsewhere than the event says, the account that its identifier carries is a hint for
@@ -95,110 +123,113 @@ fn what_goes_on(case: &Case<'_>) -> String {
     }
 }
 
+fn key(case: &Case<'_>) -> String {
+    case.key().map_or("the credential".to_owned(), |key| format!("access key {key}"))
+}
+
 fn key_of_user(case: &Case<'_>) -> String {
     match (case.key(), case.user(), &case.finding.credential) {
         (Some(key), _, Credential::RootKey { .. }) => format!("access key {key} of the root user"),
         (Some(key), Some(user), _) => format!("access key {key} of user {user}"),
-        (Some(key), None, _) => format!("access key {key}"),
-        (None, ..) => "the credential".to_owned(),
+        _ => key(case),
     }
 }
 
-/// Why a credential, or a part of what it can do, was left alone, and what a person should do.
-fn why_left(case: &Case<'_>, left: &Left) -> String {
-    let (finding, credential) = (case.finding, &case.finding.credential);
+/// Why a credential, or a part of what it can do, was left alone.
+fn why_left(case: &Case<'_>, left: &Left) -> Words {
+    let credential = &case.finding.credential;
+    let account = account(case);
     match left {
-        Left::NoCredential => "the event is not about a credential".to_owned(),
-        Left::NotInForce(why) => format!("nothing was changed, as the finding is {}", not_in_force(*why)),
-        Left::TypeNotSelected { kind, glob: Some(glob) } => {
-            format!("nothing was changed, as {glob} in FINDING_TYPES takes findings of type {kind} away")
+        Left::NoCredential => Words::nothing_to_do("the event is not about a credential"),
+        Left::NotInForce(why) => {
+            Words::nothing_to_do(format!("nothing was changed, as the finding is {}", not_in_force(*why)))
         }
-        Left::TypeNotSelected { kind, glob: None } => {
-            format!("nothing was changed, as nothing in FINDING_TYPES matches type {kind}")
-        }
-        Left::BelowSeverity { severity, minimum, variable } => {
-            format!("nothing was changed, as severity {severity} is below {variable} {minimum}")
-        }
-        Left::SourceNotListed => {
-            format!("nothing was changed, as CUSTOM_SOURCES does not list {}", finding.origin.source)
-        }
-        Left::Exempt { name, entry } => format!(
-            "{}: the entry {entry} of EXEMPT protects {name}, so nothing was changed; decide whether to contain it, and \
-             then {}",
-            still_works(case),
-            contain_by_hand(case)
-        ),
-        Left::OwnerExempt { entry } => format!(
-            "{}: the entry {entry} of EXEMPT protects its user, so nothing was changed; decide whether to contain it, \
-             and then {}",
-            still_works(case),
-            contain_by_hand(case)
-        ),
+        Left::TypeNotSelected { kind, glob: Some(glob) } => Words::nothing_to_do(format!(
+            "nothing was changed, as {glob} in FINDING_TYPES takes away findings of type {kind}"
+        )),
+        Left::TypeNotSelected { kind, glob: None } => Words::nothing_to_do(format!(
+            "nothing was changed, as nothing in FINDING_TYPES selects findings of type {kind}"
+        )),
+        Left::BelowSeverity { severity, minimum, variable } => Words::nothing_to_do(format!(
+            "nothing was changed, as severity {severity} is below {variable}, which is {minimum}"
+        )),
+        Left::SourceNotListed => Words::nothing_to_do(format!(
+            "nothing was changed, as CUSTOM_SOURCES does not list {}",
+            case.finding.origin.source
+        )),
+        Left::Exempt { name, entry } => exempt(case, &format!("{name}, as its entry {entry} says")),
+        Left::OwnerExempt { entry } => exempt(case, &format!("the key's user, as its entry {entry} says")),
         Left::OnlyReported => only_reported(case),
         Left::RootKey { account, deletable } => {
             let other_way = if *deletable { ", or let ROOT_KEYS=delete do it through sts:AssumeRoot" } else { "" };
-            format!(
-                "{} of account {account} can be deactivated by nobody but the root user: sign in as root and delete the \
-                 key under Security credentials{other_way}",
-                key_of_user(case)
+            Words::new(
+                format!("only the root user of account {account} can deactivate its {}", key(case)),
+                format!("sign in as root and delete the key under Security credentials{other_way}"),
             )
         }
-        Left::TemporaryCredentials => format!(
-            "{} belongs to temporary credentials, which cannot be deactivated: {}",
-            case.key().map_or("the session", AccessKeyId::as_str),
-            end_sessions(credential)
+        Left::TemporaryCredentials => Words::new(
+            format!("{} belongs to temporary credentials, which cannot be deactivated", key(case)),
+            end_sessions(credential),
         ),
-        Left::RoleUnknown(role) => format!(
-            "the event gives no principal ID, so it is not known which role {role} it means: find it in CloudTrail and \
-             revoke its active sessions in the IAM console"
+        Left::RoleUnknown(role) => Words::new(
+            format!("the event gives no principal ID, so it is not known which role {role} it means"),
+            "find it in CloudTrail and revoke its active sessions in the IAM console",
         ),
-        Left::Reserved(role, reserved) => reserved_role(role, *reserved),
+        Left::Reserved(role, ReservedRole::ServiceLinked) => Words::new(
+            format!("role {role} is linked to a service, and its sessions cannot be revoked"),
+            "stop the service's use of it",
+        ),
+        Left::Reserved(role, ReservedRole::IdentityCenter) => Words::new(
+            format!("role {role} belongs to a permission set of IAM Identity Center"),
+            "in Identity Center disable the user, end its sessions, and deny it in the permission set or by a service \
+             control policy on identitystore:userId",
+        ),
         Left::Contradictory => contradictory(credential),
         Left::Unidentified => unidentified(credential),
-        Left::AccountNotListed(account) => format!(
-            "nothing was changed, as ACCOUNTS does not list account {account}: there, {}",
-            contain_by_hand(case)
+        Left::AccountNotListed(account) => Words::new(
+            format!("nothing was changed, as ACCOUNTS does not list account {account}"),
+            format!("there, {}", by_a_person(case)),
         ),
-        Left::AccountOutOfReach { account, own } => format!(
-            "nothing was changed, as the credential is in account {account} and this function acts in account {own} \
-             only: there, {}",
-            contain_by_hand(case)
+        Left::AccountOutOfReach { account, own } => Words::new(
+            format!(
+                "nothing was changed, as the credential is in account {account} and this function acts in account {own} \
+                 only"
+            ),
+            format!("there, {}", by_a_person(case)),
         ),
-        Left::OwnerDiffers { named } => format!(
-            "nothing was changed, as {} is not one of {named}'s: give the command again with the right name",
+        Left::OwnerDiffers { named } => Words::new(
+            format!("nothing was changed, as {} belongs to {} and not to {named}", key(case), principal(case)),
+            "give the command again with the right name",
+        ),
+        Left::NoSuchKey | Left::NoSuchRootKey => Words::nothing_to_do(format!(
+            "IAM knows no {} in account {account}, where it was deleted or never was",
             key_of_user(case)
+        )),
+        Left::NoSuchPrincipal => Words::nothing_to_do(format!("there is no {} in account {account}", principal(case))),
+        Left::PrincipalNotHere(on) => Words::new(
+            format!("there is no {on} in account {account}"),
+            "find the account of the session's principal in CloudTrail and end its sessions there",
         ),
-        Left::NoSuchKey | Left::NoSuchRootKey => format!(
-            "IAM knows no {} in account {}: it was deleted, or never was there",
-            key_of_user(case),
-            account(case)
+        Left::RoleDiffers(role) => Words::new(
+            format!(
+                "role {role} is not the role of the session, as it was made again, or the session belongs to another \
+                 account"
+            ),
+            "find the principal ID of the finding in CloudTrail and revoke its sessions",
         ),
-        Left::NoSuchPrincipal => match &case.plan {
-            Some(Plan { first: First::Lift { from, .. }, .. }) => {
-                format!("there is no {from} in account {}", account(case))
-            }
-            _ => format!("there is no such principal in account {}", account(case)),
-        },
-        Left::PrincipalNotHere(on) => format!(
-            "there is no {on} in account {}: find the account of the session's principal in CloudTrail and end its \
-             sessions there",
-            account(case)
+        Left::OwnRole(role) => Words::new(
+            format!("role {role} is the one that this function works as, which it must not deny"),
+            "revoke its sessions by hand",
         ),
-        Left::RoleDiffers(role) => format!(
-            "role {role} is not the role of the session: it was made again, or the session belongs to another account; \
-             find the principal ID of the finding in CloudTrail and revoke its sessions"
+        Left::QuotaFull(on) => Words::new(
+            format!("the policies of {on} have no space for a deny"),
+            format!("remove one of them, or attach AWSDenyAll by hand, and {SEND_AGAIN}"),
         ),
-        Left::OwnRole(role) => format!(
-            "role {role} is the one that this function works as, which it must not deny: revoke its sessions by hand"
+        Left::Unmodifiable(on) => Words::new(
+            format!("only AWS may change {on}, so its sessions were not ended"),
+            "deny it by a service control policy",
         ),
-        Left::QuotaFull(on) => format!(
-            "the policies of {on} have no space for a deny: remove one of them, or attach AWSDenyAll by hand, and \
-             {SEND_AGAIN}"
-        ),
-        Left::Unmodifiable(on) => {
-            format!("only AWS may change {on}, so its sessions were not ended: deny it by a service control policy")
-        }
-        Left::DryRun => case.plan.as_ref().map(|plan| dry_run(case, plan)).unwrap_or_default(),
+        Left::DryRun => Words::nothing_to_do(case.plan.as_ref().map(|plan| dry_run(case, plan)).unwrap_or_default()),
     }
 }
 
@@ -216,9 +247,9 @@ fn not_in_force(why: NotInForce) -> &'static str {
     }
 }
 
-/// What an exemption leaves standing.
-fn still_works(case: &Case<'_>) -> String {
-    match &case.finding.credential {
+/// An exemption leaves a compromised credential as it is, and says so first.
+fn exempt(case: &Case<'_>, whom: &str) -> Words {
+    let stands = match &case.finding.credential {
         Credential::UserKey { .. } | Credential::RootKey { .. } | Credential::Contradictory { .. } => {
             format!("{} is still active", key_of_user(case))
         }
@@ -226,36 +257,28 @@ fn still_works(case: &Case<'_>) -> String {
         Credential::Unidentified { .. } | Credential::Sessions { .. } | Credential::None => {
             "the credential still works".to_owned()
         }
-    }
+    };
+    Words::new(
+        format!("{stands}, because EXEMPT protects {whom}"),
+        format!("decide whether to contain it, and then {}", by_a_person(case)),
+    )
 }
 
-fn only_reported(case: &Case<'_>) -> String {
+fn only_reported(case: &Case<'_>) -> Words {
     match &case.finding.credential {
         Credential::Unidentified { holder, .. } => {
-            format!("AWS reports a compromise but names no access key: {}", look_at(holder))
+            Words::new("AWS reports a compromise but names no access key", look_at(holder))
         }
-        _ => format!(
-            "AWS reports a compromise: find out what was done and, if the credential was stolen, {}",
-            contain_by_hand(case)
+        _ => Words::new(
+            "AWS reports a compromise but not what to contain",
+            format!("find out what was done and, if the credential was stolen, {}", by_a_person(case)),
         ),
     }
 }
 
-fn reserved_role(role: &RoleName, reserved: ReservedRole) -> String {
-    match reserved {
-        ReservedRole::ServiceLinked => format!(
-            "role {role} is linked to a service, and its sessions cannot be revoked: stop the service's use of it"
-        ),
-        ReservedRole::IdentityCenter => format!(
-            "role {role} belongs to a permission set of IAM Identity Center: in Identity Center disable the user, end \
-             its sessions, and deny it in the permission set or by a service control policy on identitystore:userId"
-        ),
-    }
-}
-
-fn contradictory(credential: &Credential) -> String {
+fn contradictory(credential: &Credential) -> Words {
     let Credential::Contradictory { id, contradiction } = credential else {
-        return "the event contradicts itself".to_owned();
+        return Words::nothing_to_do("the event contradicts itself");
     };
     let what = match contradiction {
         Contradiction::TemporaryHolder { user_type } => {
@@ -266,18 +289,21 @@ fn contradictory(credential: &Credential) -> String {
         }
         Contradiction::TwoKeys { other } => format!("it gives both {id} and {other} for one key"),
     };
-    format!("the event contradicts itself: {what}; find out whose key {id} is and deactivate it by hand")
+    Words::new(
+        format!("the event contradicts itself, as {what}"),
+        format!("find out whose key {id} is and deactivate it by hand"),
+    )
 }
 
-fn unidentified(credential: &Credential) -> String {
+fn unidentified(credential: &Credential) -> Words {
     match credential {
         Credential::Unidentified { given: Some(given), holder } => {
-            format!("the event gives {given} where an access key ID should be: {}", look_at(holder))
+            Words::new(format!("the event gives {given} where an access key ID should be"), look_at(holder))
         }
         Credential::Unidentified { given: None, holder } => {
-            format!("the event gives no access key ID: {}", look_at(holder))
+            Words::new("the event gives no access key ID", look_at(holder))
         }
-        _ => "the event gives no access key ID".to_owned(),
+        _ => Words::nothing_to_do("the event gives no access key ID"),
     }
 }
 
@@ -299,7 +325,7 @@ fn look_at(holder: &Holder) -> String {
 }
 
 /// How a person contains the credential, or does what the command would have done.
-fn contain_by_hand(case: &Case<'_>) -> String {
+fn by_a_person(case: &Case<'_>) -> String {
     match &case.finding.credential {
         Credential::UserKey { id, .. } => {
             let operation = match case.finding.basis {
@@ -374,17 +400,15 @@ fn dry_run(case: &Case<'_>, plan: &Plan<'_>) -> String {
 }
 
 /// Why a step failed, what stands all the same, and what a person should do.
-pub fn failure(case: &Case<'_>, failed: &Failed) -> String {
-    let what = attempted(case, failed.step);
+pub fn failure(case: &Case<'_>, failed: &Failed) -> Words {
+    let what = format!("could not {} in account {}", attempted(case, failed.step), account(case));
     let why = cause(&failed.cause);
+    if failed.step.only_informs() {
+        return Words::nothing_to_do(format!("{what}, because {why}; the result stands without it"));
+    }
     let stands = if case.record.done.is_empty() { String::new() } else { format!("; {}", done(case)) };
     let undo = undo(case).map(|undo| format!(", which this command to the function takes back: {undo}"));
-    format!(
-        "could not {what} in account {}: {why}{stands}{}; {}",
-        account(case),
-        undo.unwrap_or_default(),
-        advice(case, failed)
-    )
+    Words::new(format!("{what}, because {why}{stands}{}", undo.unwrap_or_default()), advice(case, failed))
 }
 
 /// A step, as what could not be done.
@@ -395,8 +419,8 @@ fn attempted(case: &Case<'_>, step: Step) -> String {
         Step::FindOwner => format!("find the owner of {key}"),
         Step::SetStatus(KeyStatus::Active) => format!("make {key} active again"),
         Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => format!("deactivate {key}"),
-        Step::CheckRole => format!("compare {on} with the one that the finding means"),
-        Step::Deny(Measure::Sessions) => format!("deny {on} the sessions that were issued before now"),
+        Step::CheckRole => format!("find out whether {on} is the role of the session"),
+        Step::Deny(Measure::Sessions) => format!("end the sessions of {on} that were issued before now"),
         Step::Deny(Measure::Everything) => format!("deny {on} everything"),
         Step::Lift => format!("take away what was put on {on}"),
         Step::DeleteKey | Step::DeleteRootKey => format!("delete {key}"),
@@ -436,8 +460,8 @@ fn cause(cause: &Cause) -> String {
             "IAM lists the key but says that it does not exist".to_owned()
         }
         Cause::Disagreement(Disagreement::StillActive) => {
-            "IAM confirmed the change but lists the key as active: somebody has activated it again, or IAM has not \
-             caught up"
+            "IAM confirmed the change but lists the key as active (somebody has activated it again, or IAM has not \
+             caught up)"
                 .to_owned()
         }
         Cause::Disagreement(Disagreement::StillInactive) => {
@@ -466,7 +490,7 @@ fn advice(case: &Case<'_>, failed: &Failed) -> String {
         }
         Step::Lift => ("denies may still be in place", lift_by_hand_of(case)),
         Step::DeleteRootKey => ("the key may still be active", "sign in as the root user and delete it".to_owned()),
-        Step::ListCredentials | Step::Confirm => return "the result stands without it".to_owned(),
+        Step::ListCredentials | Step::Confirm => return String::new(),
     };
     let is_command = matches!(case.finding.basis, Basis::Command(_));
     let again = if is_command { "give the command again" } else { SEND_AGAIN };
@@ -490,15 +514,25 @@ fn lift_by_hand_of(case: &Case<'_>) -> String {
     }
 }
 
-/// What could not be read, and what to do.
-pub fn unreadable(error: &EventError) -> String {
+/// What could not be read.
+pub fn unreadable(error: &EventError) -> Words {
     let EventError { field, problem, kind } = error;
     match kind {
-        Unreadable::Command => {
-            format!("could not read the command: {field} {problem}; nothing was changed: correct it and give it again")
-        }
-        Unreadable::Input | Unreadable::Envelope | Unreadable::Event => format!(
-            "could not read the event: {field} {problem}; nothing was done about it: correct the input and {SEND_AGAIN}"
+        Unreadable::Command => Words::new(
+            format!("could not read the command, and nothing was changed: {field} {problem}"),
+            "correct it and give it again",
+        ),
+        Unreadable::Input => Words::new(
+            format!("could not read the input, and nothing was done about it: {field} {problem}"),
+            format!("if an input path or transformer of a rule took the envelope off, remove it; then {SEND_AGAIN}"),
+        ),
+        Unreadable::Envelope => Words::new(
+            format!("could not read an envelope, and nothing was done about it: {field} {problem}"),
+            format!("correct what fills it, and {SEND_AGAIN}"),
+        ),
+        Unreadable::Event => Words::new(
+            format!("could not read the event, and nothing was done about it: {field} {problem}"),
+            format!("correct its source or what stands between, and {SEND_AGAIN}"),
         ),
     }
 }

@@ -206,12 +206,12 @@ impl FakeIam {
         self
     }
 
-    pub fn function(&self, variables: &[(&str, &str)]) -> Function {
+    pub fn function(&self, variables: &[(&str, &str)]) -> Function<'_> {
         Self::function_at(&self.server.uri(), variables)
     }
 
     /// The function, with IAM at an address that leads to a fake.
-    pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function {
+    pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function<'static> {
         let own = [
             ("AWS_ENDPOINT_URL", url),
             ("AWS_ACCESS_KEY_ID", "ASIAFUNCTIONSOWNROLE"),

@@ -15,6 +15,7 @@ pub mod tls;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::marker::PhantomData;
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -133,20 +134,23 @@ impl Account {
     }
 
     /// The function in this account, with more variables.
-    pub fn function(&self, variables: &[(&str, &str)]) -> Function {
+    pub fn function(&self, variables: &[(&str, &str)]) -> Function<'_> {
         let own = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Function::start(own.chain(variables.iter().copied()))
     }
 }
 
 /// The function's binary under AWS's runtime interface emulator, which runs it as Lambda does.
-pub struct Function {
+///
+/// It may not outlive the fake that it calls: the next test would get the fake's address, and the calls.
+pub struct Function<'f> {
+    calls: PhantomData<&'f ()>,
     child: Child,
     url: String,
     output: Option<JoinHandle<String>>,
 }
 
-impl Function {
+impl Function<'_> {
     pub fn start<'e>(variables: impl IntoIterator<Item = (&'e str, &'e str)>) -> Self {
         Self::run(&[&binary()], variables)
     }
@@ -174,7 +178,7 @@ impl Function {
         });
         wait_until("the emulator listens", || TcpStream::connect(&invoke).is_ok());
         let url = format!("http://{invoke}/2015-03-31/functions/function/invocations");
-        Self { child, url, output: Some(output) }
+        Self { calls: PhantomData, child, url, output: Some(output) }
     }
 
     /// Sends one event and gives the answer, which is an object with `errorType` when the invocation failed.
@@ -217,7 +221,7 @@ fn end(process: &mut Child) {
     let _ = process.wait();
 }
 
-impl Drop for Function {
+impl Drop for Function<'_> {
     fn drop(&mut self) {
         if self.output.is_some() {
             self.end();
@@ -241,9 +245,15 @@ pub fn replaced(event: &Value, replacements: &[(&str, &str)]) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// The function's own lines of what it and the emulator printed.
-pub fn log_lines(output: &str) -> Vec<&str> {
-    output.lines().filter(|line| line.starts_with("{\"timestamp\"")).collect()
+/// The function's own lines of what it and the emulator printed, as they were printed.
+pub fn raw_log_lines(output: &str) -> impl Iterator<Item = &str> {
+    output.lines().filter(|line| line.starts_with("{\"timestamp\""))
+}
+
+/// The same, read.
+pub fn log_lines(output: &str) -> Vec<Value> {
+    let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    raw_log_lines(output).map(read).collect()
 }
 
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
