@@ -19,7 +19,7 @@ build: tools
 	cargo lambda build --release --locked $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 	@echo "Built for $(ARCH): target/lambda/key-remediator/bootstrap"
 
-# make demo EVENT=custom-source CUSTOM_SOURCES=my.detector DRY_RUN=true: any event, any variable of the function.
+# make demo EVENT=custom-source CUSTOM_SOURCES=com.example.leak-scanner DRY_RUN=true: any event, any variable of the function.
 demo: tools
 	@echo "Building the function (a debug build: a few minutes the first time) ..."
 	cargo build --locked

@@ -1,4 +1,4 @@
-//! One credential on its way through the house: what the event says, what is to be done, and what was done.
+//! One credential from the event to the report: what the event says, what is to be done, and what was done.
 
 use crate::finding::Finding;
 use crate::names::{AccessKeyId, AccountId, UserName};

@@ -8,7 +8,7 @@ use glob::{MatchOptions, Pattern};
 use crate::finding::Severity;
 use crate::names::{AccountId, RoleName};
 
-/// Every variable and its default, which counts where the variable is empty, too. `template.yaml` has a parameter for
+/// Every variable and its default, which is used where the variable is not set or empty. `template.yaml` has a parameter for
 /// each but the last; `docs/configuration.md` tells what they mean.
 pub const VARIABLES: [(&str, &str); 15] = [
     ("ACTION", "deactivate"),
@@ -45,7 +45,7 @@ pub struct Config {
     pub finding_types: FindingTypes,
     /// `EXEMPT`
     pub exempt: Exempt,
-    /// `ACCOUNTS`; empty when the function's own account is the only one.
+    /// `ACCOUNTS`; empty: no limit.
     pub accounts: Vec<AccountId>,
     /// `MEMBER_ROLE`, with its path if it has one; `None` when other accounts are not touched.
     pub member_role: Option<String>,
@@ -88,7 +88,7 @@ pub enum RootKeys {
     Delete,
 }
 
-/// `FINDING_TYPES`: globs held against a finding type from first to last; the last one that matches decides.
+/// `FINDING_TYPES`: globs matched against a finding type from first to last; the last one that matches decides.
 #[derive(Clone, Debug)]
 pub struct FindingTypes(Vec<TypeGlob>);
 
@@ -133,7 +133,7 @@ impl Exempt {
     }
 }
 
-/// Every mistake in the environment, one line each.
+/// Every mistake in the environment.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the configuration has {} mistake(s): {}", .0.len(), .0.join("; "))]
 pub struct ConfigError(Vec<String>);

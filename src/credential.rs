@@ -95,7 +95,7 @@ impl Credential {
         }
     }
 
-    /// The name of the role's session that the event means.
+    /// The name of the role's session in the event.
     pub fn session(&self) -> Option<&ForeignText> {
         match self {
             Self::Session { holder: Holder::Role { session, .. }, .. }
@@ -176,7 +176,7 @@ pub enum KeyStatus {
     Active,
     /// It is refused, and can be made to work again.
     Inactive,
-    /// Its time is over.
+    /// It has expired.
     Expired,
 }
 

@@ -1,5 +1,5 @@
-//! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here but those that need
-//! IAM's word, which the plan carries along: whose key it really is, and which role.
+//! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here except those that
+//! need IAM's word, which the plan carries along: whose key it really is, and which role.
 
 use crate::config::{Action, Config, Containment, Exempt, RootKeys};
 use crate::credential::{Credential, Holder, Principal, ReservedRole};
@@ -126,7 +126,7 @@ fn measure(containment: Containment) -> Option<Measure> {
     }
 }
 
-/// The owner is contained before the key is deleted: a try that finds no key any more does not know whose it was.
+/// The owner is contained before the key is deleted: a retry that finds no key cannot know whose it was.
 fn after_the_key(operation: Operation, measure: Option<Measure>) -> Vec<Then> {
     let mut then = Vec::new();
     match (operation, measure) {

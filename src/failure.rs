@@ -20,7 +20,7 @@ pub enum Step {
     FindOwner,
     /// Deactivating the key, or making it active again.
     SetStatus(KeyStatus),
-    /// Holding a role against the finding.
+    /// Comparing the role with the one that the finding means.
     CheckRole,
     /// Denying a principal its sessions or everything.
     Deny(Measure),
@@ -37,7 +37,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Whether it tells a person more and changes nothing, so that the result stands without it.
+    /// Whether it changes nothing and only gives more information: the result is valid without it.
     pub fn only_informs(self) -> bool {
         matches!(self, Self::ListCredentials | Self::Confirm)
     }
@@ -48,7 +48,7 @@ impl Step {
 pub enum Cause {
     /// AWS did not do it.
     Aws(AwsError),
-    /// IAM's answers do not go together.
+    /// IAM's answers contradict each other.
     Disagreement(Disagreement),
     /// The invocation's time ran out.
     OutOfTime,
@@ -60,7 +60,7 @@ impl From<AwsError> for Cause {
     }
 }
 
-/// Two answers of IAM that do not go together.
+/// Two answers of IAM that contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disagreement {
     /// It lists a key of which it says that it does not exist.
@@ -104,7 +104,7 @@ pub enum AwsErrorKind {
 }
 
 impl Failed {
-    /// Whether the function's role lacks a permission, which another try does not mend.
+    /// Whether the function's role lacks a permission. Trying again does not help.
     pub fn is_missing_permission(&self) -> bool {
         matches!(&self.cause, Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission)
     }

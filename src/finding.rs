@@ -127,6 +127,10 @@ impl Severity {
     pub fn new(value: f64) -> Option<Self> {
         (0.0..=10.0).contains(&value).then_some(Self(value))
     }
+
+    pub fn value(self) -> f64 {
+        self.0
+    }
 }
 
 impl std::fmt::Display for Severity {

@@ -1,4 +1,4 @@
-//! One event in, one answer out: the pipeline of the crate's front page, concurrently for every credential.
+//! One event in, one answer out: the pipeline that `lib.rs` describes, for several credentials at a time.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ impl App {
     /// Reads the configuration and gets ready to call AWS.
     ///
     /// # Errors
-    /// When the configuration has mistakes, or the account is not configured and STS does not tell it.
+    /// When the configuration has mistakes, or `ACCOUNT_ID` is not set and STS does not answer.
     pub async fn start() -> Result<Self, lambda_runtime::Error> {
         let config = Config::from_env()?;
         let sdk = sdk_config().await?;
@@ -63,22 +63,22 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Value>) -> Result<Answer,
     let LambdaEvent { payload, context, .. } = invocation;
     let clock = Clock::start(&context);
     let items = event::read(payload);
-    let mut files = files(&items, app);
+    let mut entries = entries(&items, app);
     let opened = Opened::default();
-    for_each(&mut files, async |file| kill(file, app, &opened, &clock).await).await;
-    for_each(&mut files, async |file| finish(file, app, &opened, &clock).await).await;
-    tell(&items, &files, &context.env_config.function_name);
-    answer(&items, &files)
+    for_each(&mut entries, async |entry| kill(entry, app, &opened, &clock).await).await;
+    for_each(&mut entries, async |entry| finish(entry, app, &opened, &clock).await).await;
+    tell(&items, &entries, &context.env_config.function_name);
+    answer(&items, &entries)
 }
 
-/// A case, and the SQS messages that name its credential; `None` stands for a mention outside of one.
-struct File<'f> {
+/// A case, and the SQS messages that name its credential; `None` where it was named outside of a message.
+struct Entry<'f> {
     case: Case<'f>,
     messages: Vec<Option<&'f str>>,
 }
 
-impl<'f> File<'f> {
-    fn open(finding: &'f Finding, message: Option<&'f str>, app: &'f App) -> Self {
+impl<'f> Entry<'f> {
+    fn new(finding: &'f Finding, message: Option<&'f str>, app: &'f App) -> Self {
         let (plan, left) = match decide(finding, &app.config, app.accounts.own()) {
             Ok(plan) => (Some(plan), None),
             Err(left) => (None, Some(left)),
@@ -86,8 +86,8 @@ impl<'f> File<'f> {
         Self { case: Case { finding, plan, record: Record { left, ..Record::default() } }, messages: vec![message] }
     }
 
-    fn is_about_the_key_of(&self, other: &Self, own: &AccountId) -> bool {
-        let account = |file: &Self| file.case.finding.account.as_ref().unwrap_or(own).clone();
+    fn names_the_same_key_as(&self, other: &Self, own: &AccountId) -> bool {
+        let account = |entry: &Self| entry.case.finding.account.as_ref().unwrap_or(own).clone();
         let key = self.case.key();
         key.is_some() && key == other.case.key() && account(self) == account(other)
     }
@@ -101,17 +101,17 @@ impl<'f> File<'f> {
 }
 
 /// One for each distinct credential, in the order of the event.
-fn files<'f>(items: &'f [Item], app: &'f App) -> Vec<File<'f>> {
-    let mut files: Vec<File<'_>> = Vec::new();
+fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
     for item in items {
         let Ok(finding) = &item.content else { continue };
-        let file = File::open(finding, item.message.as_deref(), app);
-        match files.iter_mut().find(|known| known.is_about_the_key_of(&file, app.accounts.own())) {
-            Some(known) => known.merge(file),
-            None => files.push(file),
+        let entry = Entry::new(finding, item.message.as_deref(), app);
+        match entries.iter_mut().find(|known| known.names_the_same_key_as(&entry, app.accounts.own())) {
+            Some(known) => known.merge(entry),
+            None => entries.push(entry),
         }
     }
-    files
+    entries
 }
 
 /// Runs `step` for every item, a few at a time.
@@ -119,8 +119,8 @@ async fn for_each<I>(items: &mut [I], step: impl AsyncFn(&mut I)) {
     stream::iter(items).for_each_concurrent(CONCURRENCY, |item| step(item)).await;
 }
 
-async fn kill<'f>(file: &mut File<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
-    let Case { plan, record, .. } = &mut file.case;
+async fn kill<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
+    let Case { plan, record, .. } = &mut entry.case;
     if let Some(plan) = plan {
         let iam = opened.iam(app, &plan.account);
         containment::kill(plan, record, &app.accounts, iam, Utc::now(), clock.deadline).await;
@@ -128,8 +128,8 @@ async fn kill<'f>(file: &mut File<'f>, app: &'f App, opened: &Opened<'f>, clock:
     record.duration = clock.started.elapsed();
 }
 
-async fn finish<'f>(file: &mut File<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
-    let Case { plan, record, .. } = &mut file.case;
+async fn finish<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
+    let Case { plan, record, .. } = &mut entry.case;
     if let Some(plan) = plan {
         let iam = opened.iam(app, &plan.account);
         containment::finish(plan, record, iam, Utc::now(), clock.deadline).await;
@@ -168,32 +168,32 @@ impl Clock {
 }
 
 /// Writes the log lines, whether the invocation fails or not.
-fn tell(items: &[Item], files: &[File<'_>], function: &str) {
+fn tell(items: &[Item], entries: &[Entry<'_>], function: &str) {
     for Item { message, content } in items {
         if let Err(error) = content {
             log::unreadable(error, message.as_deref());
         }
     }
-    for File { case, .. } in files {
+    for Entry { case, .. } in entries {
         log::result(case, function);
         log::failures(case, function);
     }
 }
 
 /// The answer, or the failure of what SQS cannot be asked to send again.
-fn answer(items: &[Item], files: &[File<'_>]) -> Result<Answer, Failure> {
+fn answer(items: &[Item], entries: &[Entry<'_>]) -> Result<Answer, Failure> {
     let unreadable = || items.iter().filter_map(|item| Some((item.message.as_deref(), item.content.as_ref().err()?)));
-    let failed = || files.iter().filter(|file| file.case.record.failures().next().is_some());
+    let failed = || entries.iter().filter(|entry| entry.case.record.failures().next().is_some());
 
     let here: Vec<_> = unreadable().filter(|(message, _)| message.is_none()).map(|(_, error)| error).collect();
-    let failure = Failure::new(failed().filter(|file| file.messages.contains(&None)).map(|file| &file.case), &here);
+    let failure = Failure::new(failed().filter(|entry| entry.messages.contains(&None)).map(|entry| &entry.case), &here);
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let messages = unreadable().map(|(message, _)| message).chain(failed().flat_map(|file| file.messages.clone()));
+    let messages = unreadable().map(|(message, _)| message).chain(failed().flat_map(|entry| entry.messages.clone()));
     let from_sqs = items.iter().any(|item| item.message.is_some());
     let handed_back = from_sqs.then(|| hand_back(messages.flatten()));
-    Ok(Answer::new(files.iter().map(|file| &file.case), handed_back))
+    Ok(Answer::new(entries.iter().map(|entry| &entry.case), handed_back))
 }
 
 /// The messages that SQS delivers again, each once.

@@ -64,8 +64,8 @@ impl AccessKeyId {
     }
 }
 
-/// Whether somebody has blotted out an identifier as AWS's documentation does. Real ones are random: eight X in a
-/// row are less likely than one in a hundred thousand million.
+/// Whether an identifier is masked as in AWS's documentation. Real ones are random: eight X in a row are less likely than
+/// one in a hundred billion.
 fn is_masked(tail: &str) -> bool {
     tail.contains("XXXXXXXX")
 }

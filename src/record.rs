@@ -57,7 +57,7 @@ pub enum Done {
     Lifted {
         /// The user or the role.
         from: Principal,
-        /// Whether `AWSDenyAll` is still there, attached by nobody knows whom.
+        /// Whether `AWSDenyAll` is still attached, without this function's mark.
         deny_all_stays: bool,
     },
 }
@@ -188,7 +188,7 @@ pub enum Left {
     PrincipalNotHere(Principal),
     /// The role is not the session's.
     RoleDiffers(RoleName),
-    /// It is the role that this function works as.
+    /// It is the role that this function itself uses.
     OwnRole(RoleName),
     /// The policies of the principal leave no space for a deny.
     QuotaFull(Principal),

@@ -2,9 +2,13 @@
 
 mod common;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
 use common::ids::OWN;
 use common::samples::{CUSTOM_SOURCES, SAMPLES};
 use common::{event, template};
+use key_remediator::config::VARIABLES;
 use quamina::Quamina;
 use serde_json::{Map, Value, json};
 
@@ -115,7 +119,8 @@ fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
         let parameter = value["Ref"].as_str().unwrap_or_else(|| panic!("{name} is no parameter"));
         assert_eq!(parameter.to_lowercase(), name.replace('_', "").to_lowercase());
     }
-    assert_eq!(variables.as_object().map(Map::len), Some(15));
+    let of_template: BTreeSet<_> = variables.as_object().expect("variables").keys().map(String::as_str).collect();
+    assert_eq!(of_template, VARIABLES.iter().map(|(name, _)| *name).collect());
     for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
         let limited = ["AllowedValues", "AllowedPattern", "MaxValue"].iter().any(|limit| !parameter[*limit].is_null());
         assert!(parameter["Description"].is_string() && !parameter["Default"].is_null() && limited, "{name}");
@@ -125,13 +130,67 @@ fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_function() {
     let template = template("template.yaml");
-    let variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].clone();
-    let default = |name: &str| {
-        let parameter = variables[name]["Ref"].as_str()?;
-        let default = &template["Parameters"].get(parameter)?["Default"];
-        Some(default.as_str().map_or_else(|| default.to_string(), str::to_owned))
-    };
-    let from_template = key_remediator::config::Config::from_lookup(default).expect("valid");
-    let from_nothing = key_remediator::config::Config::from_lookup(|_| None).expect("valid");
-    assert_eq!(format!("{from_template:?}"), format!("{from_nothing:?}"));
+    for (name, default) in VARIABLES.iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
+        let parameter = &template["Parameters"][parameter_of(&template, name)];
+        assert_eq!(text(&parameter["Default"]), *default, "{name}");
+    }
+}
+
+/// The parameter that sets a variable.
+fn parameter_of(template: &Value, variable: &str) -> String {
+    let variables = &template["Resources"]["Function"]["Properties"]["Environment"]["Variables"];
+    variables[variable]["Ref"].as_str().unwrap_or_else(|| panic!("{variable} is no parameter")).to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// `docs/configuration.md`, written anew with `UPDATE_DOCS=1 cargo test --test template`.
+#[test]
+fn the_page_of_the_configuration_is_what_template_and_function_know() {
+    let template = template("template.yaml");
+    let mut page = String::from(
+        "# Configuration\n\n\
+         The parameters of [template.yaml](../template.yaml) and the environment variables that they set. An empty value\n\
+         is the default. The function reads the variables once, at start. It does not start with a mistake in one, and\n\
+         its log names every mistake. `tests/template.rs` writes this page.\n\n\
+         | parameter | variable | default | values | meaning |\n|---|---|---|---|---|\n",
+    );
+    let variable_of: BTreeMap<_, _> = VARIABLES
+        .iter()
+        .filter(|(name, _)| *name != "ACCOUNT_ID")
+        .map(|(name, _)| (parameter_of(&template, name), *name))
+        .collect();
+    for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
+        let code = |text: &str| if text.is_empty() { "-".to_owned() } else { format!("`{text}`") };
+        let variable = variable_of.get(name).copied().unwrap_or_default();
+        let default = text(&parameter["Default"]);
+        let meaning = parameter["Description"].as_str().expect("a description");
+        let (variable, default, values) = (code(variable), code(&default), values(parameter));
+        writeln!(page, "| `{name}` | {variable} | {default} | {values} | {meaning} |").expect("text");
+    }
+    let own = "The function's own account. The template sets it, which saves a call; without it STS is asked at start.";
+    writeln!(page, "| - | `ACCOUNT_ID` | - | 12 digits | {own} |").expect("text");
+    let path = common::root().join("docs/configuration.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("written");
+    }
+    let documented = std::fs::read_to_string(&path).expect("docs/configuration.md");
+    assert!(documented == page, "docs/configuration.md is out of date: run UPDATE_DOCS=1 cargo test --test template");
+}
+
+/// What a parameter may be.
+fn values(parameter: &Value) -> String {
+    if let Some(allowed) = parameter["AllowedValues"].as_array() {
+        let allowed: Vec<_> = allowed
+            .iter()
+            .map(|value| if value == "" { "empty".to_owned() } else { format!("`{}`", text(value)) })
+            .collect();
+        return allowed.join(", ");
+    }
+    match (&parameter["MinValue"], &parameter["MaxValue"]) {
+        (Value::Null, _) => "text".to_owned(),
+        (least, most) => format!("{least} to {most}"),
+    }
 }

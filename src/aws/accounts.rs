@@ -19,7 +19,7 @@ use crate::names::AccountId;
 /// How long assumed credentials live, in seconds: the least that STS allows.
 const SESSION_SECONDS: i32 = 900;
 
-/// How long assumed credentials are used. They end two minutes later, so that no call begins with dying ones.
+/// How long assumed credentials are used. They end two minutes later, so that no call starts with credentials that are about to expire.
 const USED_FOR: Duration = Duration::from_mins(13);
 
 /// IAM of the function's own account and, through the member role, of others.

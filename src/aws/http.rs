@@ -58,7 +58,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// One connector for all services, made at start: the SDK's own client makes one more to try it out.
+/// One connector for all services, made at start: the SDK's own client makes a second one as a test.
 fn https_client(trust: TrustStore) -> SharedHttpClient {
     let tls = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is all that a context needs");
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_LIMIT).build();
@@ -67,7 +67,7 @@ fn https_client(trust: TrustStore) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// A hung connection is given up and tried again: without a limit on the attempt the SDK waits for ever.
+/// A connection that does not answer is given up and tried again: without a limit for each attempt the SDK waits for ever.
 fn time_limits() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_LIMIT)

@@ -16,7 +16,7 @@ pub enum Put {
     Done,
     /// There is no such principal.
     NoSuchEntity,
-    /// The principal has no room for it:
+    /// The principal has no space for it:
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
     QuotaFull,
     /// Only AWS may change the principal.

@@ -15,7 +15,7 @@ use crate::names::{RoleId, RoleName, UserName};
 use crate::plan::Measure;
 use crate::record::{DeniedBy, Done, Left, Record};
 
-/// What every policy that this function puts on a principal is called in the beginning, in this version and in others.
+/// The beginning of the names of all policies that this function puts on a principal, in every version.
 const OURS: &str = "key-remediator-deny-";
 const DENY_SESSIONS: &str = "key-remediator-deny-sessions";
 const DENY_ALL: &str = "key-remediator-deny-all";
@@ -67,7 +67,7 @@ async fn deny_sessions(
 }
 
 /// Denies a user everything, first by an inline policy, which one call puts there, then by AWS's own, which takes no
-/// space. Where a user has no space for one of them the other holds alone.
+/// space. Where a user has no space for one of them, the other is the only deny.
 async fn deny_everything(
     user: &UserName,
     on: &Principal,
@@ -80,7 +80,7 @@ async fn deny_everything(
         record.done.push(denied(DeniedBy::OwnPolicy));
     }
     // It may have been attached by a person, and then restore has to leave it. So the mark that this function attached it
-    // stands before the attachment: whenever a try breaks off, the next one finds what is true.
+    // is written before the attachment: if a try breaks off, the next one finds what is true.
     if iam.is_denied_all(user).await? {
         if inline != Put::Done {
             record.done.push(denied(DeniedBy::Others));
@@ -136,7 +136,7 @@ async fn lift_all(from: &Principal, measure: Measure, iam: &Iam) -> Result<Optio
     let mut deny_all_stays = false;
     if let Principal::User(user) = from {
         if policies.iter().any(|name| name == ATTACHED) {
-            // The mark goes last: as long as it stands, a second try detaches what a first one left.
+            // The mark is removed last, so that a second try can still detach what a first one left.
             iam.detach_deny_all(user).await?;
         } else if measure == Measure::Everything {
             deny_all_stays = iam.is_denied_all(user).await?;

@@ -79,7 +79,7 @@ fn restore_sessions(parameters: &Parameters<'_>) -> Result<(Operation, Credentia
 
 struct Parameters<'v> {
     of: &'v Map<String, Value>,
-    /// The way to them, with the dot.
+    /// The path that leads to them, with the dot.
     place: String,
 }
 

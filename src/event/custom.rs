@@ -1,5 +1,5 @@
-//! Findings of the user's own detectors: any EventBridge event whose detail names an access key ID. Whether its source
-//! is listed in `CUSTOM_SOURCES` is for the decision to say.
+//! Findings of the user's own detectors: any EventBridge event whose detail names an access key ID. `decision`
+//! checks whether its source is listed in `CUSTOM_SOURCES`.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 

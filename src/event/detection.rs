@@ -9,7 +9,7 @@ use crate::credential::{Claim, Contradiction, Credential};
 use crate::finding::{Basis, Finding, NotInForce, Origin};
 use crate::names::{AccountId, ForeignText};
 
-/// A finding of a detector but for the credentials that it names.
+/// A finding of a detector, without the credentials that it names.
 pub(super) struct DetectorFinding {
     pub(super) origin: Origin,
     /// The GuardDuty finding type.

@@ -51,7 +51,7 @@ impl<'v> Fields<'v> {
         self.at(path).0.filter(|value| value.is_object()).map(Self::of)
     }
 
-    /// The objects in an array: an element that is none does not take the others with it.
+    /// The objects in an array; other elements are skipped.
     pub(super) fn objects(self, path: &str) -> impl Iterator<Item = Self> {
         self.list(path).filter(|value| value.is_object()).map(Self::of)
     }

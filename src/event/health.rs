@@ -1,8 +1,8 @@
 //! AWS Health events about credentials at risk:
 //! <https://docs.aws.amazon.com/health/latest/ug/aws-health-events-eventbridge-schema.html>.
 //!
-//! A key can stand in three places, any of which may be missing. Nothing but the codes
-//! `AWS_RISK_CREDENTIALS_*` is a report of named keys; the other `AWS_RISK_*` codes call for a person.
+//! A key can be in three places, any of which may be missing. Only the codes `AWS_RISK_CREDENTIALS_*` report named keys;
+//! the other `AWS_RISK_*` codes call for a person.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 

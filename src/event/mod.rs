@@ -48,7 +48,7 @@ pub enum Unreadable {
     Input,
     /// An envelope or an array with nothing in it that can be read: whoever filled it has to be corrected.
     Envelope,
-    /// An event that lacks a field, or has something else in it: the source, or what stands between, changed it.
+    /// An event that lacks a field, or has something else in it: the source, or something between it and here, changed it.
     Event,
     /// A command with a parameter that is wrong: its author can correct it.
     Command,
@@ -63,7 +63,7 @@ impl EventError {
         Self { kind: Unreadable::Command, field: field.into(), problem: problem.into() }
     }
 
-    /// The same error, seen from where `place` is the way to the field.
+    /// The same error, with the path that leads to its field.
     fn within(self, place: &str) -> Self {
         Self { field: join(place, &self.field), ..self }
     }
@@ -88,7 +88,7 @@ struct Envelopes {
 }
 
 impl Envelopes {
-    /// `place` is the way to the value in the input; `message` the SQS message that it came in.
+    /// `place` is the path of the value in the input; `message` the SQS message that it came in.
     fn open(&mut self, value: Value, place: &str, message: Option<&str>) {
         match value {
             Value::Array(values) if values.is_empty() => {
@@ -178,7 +178,7 @@ impl Envelope {
     }
 }
 
-/// Reads an event but for its detail, and names the field that does not fit.
+/// Reads an event without its detail, and names the field that does not fit.
 fn parse(mut object: Map<String, Value>) -> Result<EventBridgeEvent, EventError> {
     // What is never read, such as the time, must not be able to make an event unreadable; nor must the Region, which
     // nothing depends on.
@@ -197,7 +197,7 @@ fn parse(mut object: Map<String, Value>) -> Result<EventBridgeEvent, EventError>
 }
 
 /// What a reader makes of an event: nothing when the event is not about a credential. One finding that cannot be read
-/// does not take the others with it.
+/// does not make the others unreadable.
 type Read = Vec<Result<Finding, EventError>>;
 
 type Reader = fn(&EventBridgeEvent) -> Read;
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_leads_to_the_onewhere_the_source_says_how() {
+    fn an_origin_holds_arn_region_and_repeat_where_the_source_gives_them() {
         let arn = "arn:aws:x:eu-west-1:123456789012:y";
         let guardduty = |detail| finding("aws.guardduty", "GuardDuty Finding", &detail);
         let asff = |one| finding("aws.securityhub", "Security Hub Findings - Imported", &json!({"findings": [one]}));

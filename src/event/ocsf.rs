@@ -62,7 +62,7 @@ fn claimed(resource: Fields<'_>, account: Option<AccountId>) -> Claimed {
     Claimed::resource(claim, uid, account)
 }
 
-/// A level stands for the least of its range: <https://schema.ocsf.io/1.6.0/classes/detection_finding>.
+/// A level means the lowest value of its range: <https://schema.ocsf.io/1.6.0/classes/detection_finding>.
 fn on_guarddutys_scale(finding: Fields<'_>) -> Option<Severity> {
     let value = match (finding.whole_number("severity_id"), finding.text("severity")) {
         (Some(1), _) | (None, Some("Informational")) => 0.0,

@@ -60,7 +60,7 @@ fn claim(resource: Fields<'_>) -> Claim<'_> {
     }
 }
 
-/// `Product` is GuardDuty's own number, `Normalized` goes to 100, and a label stands for the least of its range:
+/// `Product` is GuardDuty's own number, `Normalized` goes to 100, and a label means the lowest value of its range:
 /// <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html>.
 fn on_guarddutys_scale(severity: Fields<'_>) -> Option<Severity> {
     let label = || match severity.text("Label")? {

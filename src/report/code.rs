@@ -1,4 +1,4 @@
-//! Stable names for everything that can be reported: alarms, filters and scripts hang on them and not on sentences.
+//! Stable names for everything that can be reported: alarms, filters and scripts depend on them and not on sentences.
 //! `docs/reasons.md` lists them.
 
 use crate::credential::KeyStatus;

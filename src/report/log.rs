@@ -10,6 +10,7 @@ use super::{code, command, prose};
 use crate::case::Case;
 use crate::config::Config;
 use crate::event::EventError;
+use crate::finding::Severity;
 use crate::names::{AccountId, ForeignText};
 use crate::record::{ListedKey, Outcome};
 
@@ -19,7 +20,7 @@ pub fn started(config: &Config, account: &AccountId) {
     tracing::info!(code = code::STARTED, version, account_id = %account, configuration, "key-remediator has started");
 }
 
-/// What became of a credential. One of which nothing is known but that a step failed has no line but the failure's.
+/// What became of a credential. Where only a failure is known, there is only the failure's line.
 pub fn result(case: &Case<'_>, function: &str) {
     let Some(code) = code::of_result(&case.record) else { return };
     let outcome = case.record.outcome();
@@ -59,7 +60,7 @@ fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, fun
                 finding_id = origin.id.as_ref().map(display),
                 finding_arn = origin.arn.as_ref().map(display),
                 finding_type = origin.kind.as_ref().map(display),
-                severity = origin.severity.map(display),
+                severity = origin.severity.map(Severity::value),
                 region = origin.region.as_ref().map(display),
                 repeat = origin.repeat.then_some(true),
                 confirmed = record.confirmed.then_some(true),

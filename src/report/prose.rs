@@ -212,13 +212,13 @@ fn why_left(case: &Case<'_>, left: &Left) -> Words {
         ),
         Left::RoleDiffers(role) => Words::new(
             format!(
-                "role {role} is not the role of the session, as it was made again, or the session belongs to another \
+                "role {role} is not the role of the session, as it was deleted and created again, or the session belongs to another \
                  account"
             ),
             "find the principal ID of the finding in CloudTrail and revoke its sessions",
         ),
         Left::OwnRole(role) => Words::new(
-            format!("role {role} is the one that this function works as, which it must not deny"),
+            format!("role {role} is the one that this function itself uses, which it must not deny"),
             "revoke its sessions by hand",
         ),
         Left::QuotaFull(on) => Words::new(
@@ -399,7 +399,7 @@ fn dry_run(case: &Case<'_>, plan: &Plan<'_>) -> String {
     format!("DRY_RUN: {}", steps.join(", and "))
 }
 
-/// Why a step failed, what stands all the same, and what a person should do.
+/// Why a step failed, what was done all the same, and what a person should do.
 pub fn failure(case: &Case<'_>, failed: &Failed) -> Words {
     let what = format!("could not {} in account {}", attempted(case, failed.step), account(case));
     let why = cause(&failed.cause);
@@ -425,19 +425,19 @@ fn attempted(case: &Case<'_>, step: Step) -> String {
         Step::Lift => format!("take away what was put on {on}"),
         Step::DeleteKey | Step::DeleteRootKey => format!("delete {key}"),
         Step::ListCredentials => format!("read what else {on} can sign in with"),
-        Step::Confirm => format!("read what became of {key}"),
+        Step::Confirm => format!("read the state of {key}"),
     }
 }
 
-/// The same beside a result that stands.
+/// The same, in a result that is valid without it.
 fn named(step: Step) -> &'static str {
     match step {
         Step::FindOwner => "finding the owner",
         Step::SetStatus(_) => "changing the key's status",
         Step::CheckRole => "checking the role",
         Step::Deny(Measure::Sessions) => "denying the sessions",
-        Step::Deny(Measure::Everything) => "denying the user everything",
-        Step::Lift => "taking away what was put on the user",
+        Step::Deny(Measure::Everything) => "denying everything",
+        Step::Lift => "taking away the denies",
         Step::DeleteKey | Step::DeleteRootKey => "deleting the key",
         Step::ListCredentials => "listing other credentials",
         Step::Confirm => "confirming",
@@ -460,8 +460,8 @@ fn cause(cause: &Cause) -> String {
             "IAM lists the key but says that it does not exist".to_owned()
         }
         Cause::Disagreement(Disagreement::StillActive) => {
-            "IAM confirmed the change but lists the key as active (somebody has activated it again, or IAM has not \
-             caught up)"
+            "IAM confirmed the change but lists the key as active (somebody has activated it again, or IAM is not \
+             yet consistent)"
                 .to_owned()
         }
         Cause::Disagreement(Disagreement::StillInactive) => {

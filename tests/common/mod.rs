@@ -16,7 +16,7 @@ pub mod tls;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -284,7 +284,8 @@ pub fn free_addresses<const COUNT: usize>() -> [String; COUNT] {
             let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (PORTS.end - PORTS.start);
             Some(format!("127.0.0.1:{}", PORTS.start + offset))
         });
-        addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a free port")
+        // Not by listening there: a process that another thread starts just then holds the listener for a moment longer.
+        addresses.find(|address| TcpStream::connect(address).is_err()).expect("a free port")
     })
 }
 
