@@ -1,8 +1,7 @@
 //! What did not work, from the call to AWS to the log line. `report` has the words for it.
 
-use crate::credential::KeyStatus;
 use crate::names::ForeignText;
-use crate::plan::Measure;
+use crate::plan::Step;
 
 /// A step that failed after its retries.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,36 +10,6 @@ pub struct Failed {
     pub step: Step,
     /// What went wrong.
     pub cause: Cause,
-}
-
-/// The steps, each of which leaves the credential in a state of its own when it fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Asking IAM whose key it is.
-    FindOwner,
-    /// Deactivating the key, or making it active again.
-    SetStatus(KeyStatus),
-    /// Comparing the role with the one that the finding means.
-    CheckRole,
-    /// Denying a principal its sessions or everything.
-    Deny(Measure),
-    /// Taking away what was put on a principal.
-    Lift,
-    /// Deleting the key when it is dead.
-    DeleteKey,
-    /// Deleting a root user's key.
-    DeleteRootKey,
-    /// Reading what else a user can sign in with.
-    ListCredentials,
-    /// Reading what became of the key.
-    Confirm,
-}
-
-impl Step {
-    /// Whether it changes nothing and only gives more information: the result is valid without it.
-    pub fn only_informs(self) -> bool {
-        matches!(self, Self::ListCredentials | Self::Confirm)
-    }
 }
 
 /// Why a step failed.

@@ -2,7 +2,6 @@
 
 use crate::config::Exempt;
 use crate::credential::{KeyStatus, Principal};
-use crate::failure::Step;
 use crate::names::{AccessKeyId, AccountId, RoleId, UserName};
 
 /// What is done in which account.
@@ -92,6 +91,36 @@ impl Then {
             Self::ListCredentials => Step::ListCredentials,
             Self::Confirm => Step::Confirm,
         }
+    }
+}
+
+/// The steps, each of which leaves the credential in a state of its own when it fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Asking IAM whose key it is.
+    FindOwner,
+    /// Deactivating the key, or making it active again.
+    SetStatus(KeyStatus),
+    /// Comparing the role with the one that the finding means.
+    CheckRole,
+    /// Denying a principal its sessions or everything.
+    Deny(Measure),
+    /// Taking away what was put on a principal.
+    Lift,
+    /// Deleting the key when it is dead.
+    DeleteKey,
+    /// Deleting a root user's key.
+    DeleteRootKey,
+    /// Reading what else a user can sign in with.
+    ListCredentials,
+    /// Reading what became of the key.
+    Confirm,
+}
+
+impl Step {
+    /// Whether it changes nothing and only gives more information: the result is valid without it.
+    pub fn only_informs(self) -> bool {
+        matches!(self, Self::ListCredentials | Self::Confirm)
     }
 }
 

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::credential::{KeyStatus, Principal, ReservedRole};
-use crate::failure::{Failed, Step};
+use crate::failure::Failed;
 use crate::finding::{NotInForce, Severity};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::Measure;
+use crate::plan::{Measure, Step};
 
 /// The facts about one credential.
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use super::{Attempt, at};
 use crate::aws::iam::{Change, Iam, KeyList};
 use crate::credential::KeyStatus;
-use crate::failure::{Cause, Disagreement, Failed, Step};
+use crate::failure::{Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, UserName};
-use crate::plan::NameIs;
+use crate::plan::{NameIs, Step};
 use crate::record::{Done, KeysSeen, Left, Record};
 
 /// The user that an event names, and what that is worth.

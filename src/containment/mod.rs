@@ -11,9 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::aws::accounts::Accounts;
 use crate::aws::iam::Iam;
 use crate::credential::Principal;
-use crate::failure::{AwsError, Cause, Failed, Step};
+use crate::failure::{AwsError, Cause, Failed};
 use crate::names::{AccessKeyId, UserName};
-use crate::plan::{First, Plan, Then};
+use crate::plan::{First, Plan, Step, Then};
 use crate::record::{Left, Record};
 
 /// How a step ends that did not fail: with its changes in the record, or with the reason why the credential, or a part

@@ -10,9 +10,9 @@ use super::{Attempt, at};
 use crate::aws::iam::Iam;
 use crate::aws::principals::Put;
 use crate::credential::{Principal, ReservedRole};
-use crate::failure::{AwsError, Failed, Step};
+use crate::failure::{AwsError, Failed};
 use crate::names::{RoleId, RoleName, UserName};
-use crate::plan::Measure;
+use crate::plan::{Measure, Step};
 use crate::record::{DeniedBy, Done, Left, Record};
 
 /// The beginning of the names of all policies that this function puts on a principal, in every version.

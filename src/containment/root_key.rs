@@ -4,8 +4,9 @@
 use super::{Attempt, at};
 use crate::aws::accounts::Accounts;
 use crate::aws::iam::Change;
-use crate::failure::{Cause, Disagreement, Failed, Step};
+use crate::failure::{Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, AccountId};
+use crate::plan::Step;
 use crate::record::{Done, Left, Record};
 
 /// Deletes the key and lists the root user's keys to confirm it.

@@ -3,9 +3,9 @@
 
 use crate::credential::KeyStatus;
 use crate::event::Unreadable;
-use crate::failure::{AwsErrorKind, Cause, Failed, Step};
+use crate::failure::{AwsErrorKind, Cause, Failed};
 use crate::finding::NotInForce;
-use crate::plan::Measure;
+use crate::plan::{Measure, Step};
 use crate::record::{Done, Left, Outcome, Record};
 
 /// At every cold start.

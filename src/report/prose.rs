@@ -6,10 +6,10 @@ use super::command::{by_hand, undo};
 use crate::case::Case;
 use crate::credential::{Contradiction, Credential, Holder, KeyStatus, Principal, ReservedRole};
 use crate::event::{EventError, Unreadable};
-use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed, Step};
+use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed};
 use crate::finding::{Basis, NotInForce, Operation};
 use crate::names::AccountId;
-use crate::plan::{First, Measure, Plan, Then};
+use crate::plan::{First, Measure, Plan, Step, Then};
 use crate::record::{DeniedBy, Done, Left, Outcome};
 
 /// How an event gets here once more. Lambda wraps what it puts into the failure queue.

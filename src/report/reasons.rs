@@ -13,10 +13,10 @@ use crate::config::Config;
 use crate::credential::{Credential, KeyStatus, Principal, ReservedRole};
 use crate::decision::decide;
 use crate::event::{self, EventError, Unreadable};
-use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed, Step};
+use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed};
 use crate::finding::{Finding, NotInForce};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Measure, Plan};
+use crate::plan::{Measure, Plan, Step};
 use crate::record::{DeniedBy, Done, KeysSeen, Left, ListedKey, Outcome, Record};
 
 const OWN: &str = "123456789012";
