@@ -101,10 +101,30 @@ pub struct TypeGlob {
 }
 
 impl TypeGlob {
+    /// Refuses what no type can match: they all look like `Recon:IAMUser/TorIPCaller`.
+    /// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-format.html>
     fn new(text: &str) -> Option<Self> {
         let (selects, glob) = text.strip_prefix('!').map_or((true, text), |glob| (false, glob));
-        Pattern::new(glob).ok().map(|pattern| Self { selects, pattern })
+        let is_possible = |c: char| c.is_ascii_alphanumeric() || ":/.!_-".contains(c);
+        let can_match = glob.contains('*') || glob.contains(':') && glob.contains('/');
+        let pattern = Pattern::new(glob).ok()?;
+        (can_match && literals(glob).all(is_possible)).then_some(Self { selects, pattern })
     }
+
+    /// Whether it takes away all that another one selects, as far as that is plain to see.
+    fn undoes(&self, other: &Self) -> bool {
+        let glob = self.pattern.as_str();
+        !self.selects && (glob.chars().all(|c| c == '*') || glob.eq_ignore_ascii_case(other.pattern.as_str()))
+    }
+}
+
+/// The characters of a glob that stand for themselves.
+fn literals(glob: &str) -> impl Iterator<Item = char> {
+    let mut in_brackets = false;
+    glob.chars().filter(move |c| {
+        in_brackets = if in_brackets { *c != ']' } else { *c == '[' };
+        !in_brackets && !"*?]".contains(*c)
+    })
 }
 
 impl fmt::Display for TypeGlob {
@@ -116,7 +136,15 @@ impl fmt::Display for TypeGlob {
 impl FindingTypes {
     /// The glob that decides about a type; `None` when none matches, and then it is not selected.
     pub fn decider(&self, kind: &str) -> Option<&TypeGlob> {
-        self.0.iter().rev().find(|glob| glob.pattern.matches(kind))
+        self.0.iter().rev().find(|glob| glob.pattern.matches_with(kind, IN_ANY_CASE))
+    }
+
+    /// Whether there is anything that it selects.
+    fn selects_nothing(&self) -> bool {
+        let is_left = |(index, glob): (usize, &TypeGlob)| {
+            glob.selects && !self.0[index + 1..].iter().any(|later| later.undoes(glob))
+        };
+        !self.0.iter().enumerate().any(is_left)
     }
 }
 
@@ -128,10 +156,18 @@ impl Exempt {
     /// The entry that protects a name or an access key ID. Case is ignored, as IAM ignores it in names:
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
     pub fn protects(&self, name: &str) -> Option<&str> {
-        let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
-        self.0.iter().find(|glob| glob.matches_with(name, options)).map(Pattern::as_str)
+        self.0.iter().find(|glob| glob.matches_with(name, IN_ANY_CASE)).map(Pattern::as_str)
+    }
+
+    /// Refuses what no name and no key can match, such as an ARN or a path.
+    fn entry(text: &str) -> Option<Pattern> {
+        let is_possible = |c: char| c.is_ascii_alphanumeric() || "_+=.@-".contains(c);
+        Pattern::new(text).ok().filter(|_| literals(text).all(is_possible))
     }
 }
+
+const IN_ANY_CASE: MatchOptions =
+    MatchOptions { case_sensitive: false, require_literal_separator: false, require_literal_leading_dot: false };
 
 /// Every mistake in the environment.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -161,10 +197,10 @@ impl Config {
         let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
         let min_severity = env.severity("MIN_SEVERITY");
         let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY");
-        let finding_types = FindingTypes(env.list("FINDING_TYPES", A_GLOB, TypeGlob::new));
-        let exempt = Exempt(env.list("EXEMPT", A_GLOB, |item| Pattern::new(item).ok()));
+        let finding_types = env.finding_types();
+        let exempt = Exempt(env.list("EXEMPT", A_NAME, Exempt::entry));
         let accounts = env.list("ACCOUNTS", AN_ACCOUNT, AccountId::new);
-        let custom_sources = env.list("CUSTOM_SOURCES", "an EventBridge source", |item| Some(item.to_owned()));
+        let custom_sources = env.list("CUSTOM_SOURCES", A_SOURCE, source);
         let account_id = env.optional("ACCOUNT_ID", AN_ACCOUNT, AccountId::new);
         let root_keys = env.choice("ROOT_KEYS", &[("report", RootKeys::Report), ("delete", RootKeys::Delete)]);
         let member_role = env.optional("MEMBER_ROLE", "the name of a role, such as key-remediator-member", role);
@@ -192,6 +228,12 @@ impl Config {
     }
 }
 
+/// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>
+fn source(text: &str) -> Option<String> {
+    let is_possible = |c: char| c.is_ascii_graphic() && !"*?[]!\"\\;".contains(c);
+    (text.len() <= 256 && text.chars().all(is_possible)).then(|| text.to_owned())
+}
+
 /// A role's name, with its path if it has one.
 fn role(text: &str) -> Option<String> {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
@@ -199,7 +241,11 @@ fn role(text: &str) -> Option<String> {
     (path_is_sound && RoleName::new(name).is_some()).then(|| text.trim_start_matches('/').to_owned())
 }
 
-const A_GLOB: &str = "a glob: * stands for any letters, ? for one, and [ needs its ]";
+const A_TYPE: &str = "a glob that a finding type can match, such as Recon:* or !Policy:* (* stands for any letters, ? for \
+                      one, and [ needs its ])";
+const A_NAME: &str = "a glob that a user name, a role name or an access key ID can match: they hold no space, path or ARN \
+                      (* stands for any letters, ? for one, [ needs its ], and there is no !)";
+const A_SOURCE: &str = "the name of an EventBridge source, which is written out, without * and spaces";
 const AN_ACCOUNT: &str = "an account ID of 12 digits, such as 123456789012";
 
 /// The values of [`VARIABLES`], in their order, and the mistakes that were found in them.
@@ -223,8 +269,13 @@ impl Environment {
     }
 
     fn effective(&self) -> String {
-        let assignments = VARIABLES.iter().zip(&self.values).map(|((name, _), value)| format!("{name}={value}"));
-        assignments.collect::<Vec<_>>().join(" ")
+        let mut text = String::new();
+        for ((name, _), value) in VARIABLES.iter().zip(&self.values) {
+            for part in [*name, "=", value, " "] {
+                text.push_str(part);
+            }
+        }
+        text
     }
 
     /// One of a few words, of which the first is the default.
@@ -245,6 +296,17 @@ impl Environment {
             self.mistakes.push(format!("{name} is {value:?} but must be a number from 0 to 10"));
             Severity::default()
         })
+    }
+
+    fn finding_types(&mut self) -> FindingTypes {
+        let before = self.mistakes.len();
+        let types = FindingTypes(self.list("FINDING_TYPES", A_TYPE, TypeGlob::new));
+        if types.selects_nothing() && self.mistakes.len() == before {
+            let value = self.value("FINDING_TYPES");
+            self.mistakes
+                .push(format!("FINDING_TYPES is {value:?}, which selects no type: begin with *, or name types"));
+        }
+        types
     }
 
     fn optional<T>(&mut self, name: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -348,7 +410,8 @@ mod tests {
             ("!Policy:*,*", "Policy:IAMUser/RootCredentialUsage", true),
             ("UnauthorizedAccess:*", "Recon:IAMUser/TorIPCaller", false),
             ("*/TorIPCaller", "Recon:IAMUser/TorIPCaller", true),
-            ("!Recon:*", "UnauthorizedAccess:IAMUser/TorIPCaller", false),
+            ("recon:*,!RECON:iamuser/*", "Recon:IAMUser/TorIPCaller", false),
+            ("recon:iamuser/*", "Recon:IAMUser/TorIPCaller", true),
         ] {
             let config = config(&[("FINDING_TYPES", globs)]).expect("valid");
             assert_eq!(selected(&config, kind), expected, "{globs} on {kind}");
@@ -392,5 +455,37 @@ mod tests {
         let effective = config(&[("EXEMPT", " break-glass-* ")]).expect("valid").effective;
         assert!(effective.starts_with("ACTION=deactivate CONTAINMENT=key "), "{effective}");
         assert!(effective.contains(" EXEMPT=break-glass-* "), "{effective}");
+    }
+
+    #[test]
+    fn a_value_that_can_have_no_effect_is_a_mistake() {
+        for (name, value) in [
+            ("FINDING_TYPES", "!Policy:*"),
+            ("FINDING_TYPES", "*,!*"),
+            ("FINDING_TYPES", "Recon:*,!recon:*"),
+            ("FINDING_TYPES", "UnauthorizedAccess"),
+            ("FINDING_TYPES", "UnauthorizedAccess:"),
+            ("FINDING_TYPES", "Recon: *"),
+            ("EXEMPT", "arn:aws:iam::123456789012:user/Bob"),
+            ("EXEMPT", "team/Bob"),
+            ("EXEMPT", "Bob Carol"),
+            ("EXEMPT", "Bob;Carol"),
+            ("EXEMPT", "!Bob,*"),
+            ("CUSTOM_SOURCES", "com.*"),
+            ("CUSTOM_SOURCES", "com.example other"),
+        ] {
+            let error = config(&[(name, value)]).expect_err(value).to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        for (name, value) in [
+            ("FINDING_TYPES", "*,!Policy:*,Policy:IAMUser/*"),
+            ("FINDING_TYPES", "!*,Recon:*"),
+            ("FINDING_TYPES", "Recon:IAMUser/TorIPCaller"),
+            ("FINDING_TYPES", "*/TorIPCaller"),
+            ("EXEMPT", "break-glass-*,[ab]ob,d?ploy,a.b+c=d@e_f,AKIAIOSFODNN7*,*"),
+            ("CUSTOM_SOURCES", "com.example.leak-scanner,aws.partner/example.com/123/a"),
+        ] {
+            assert!(config(&[(name, value)]).is_ok(), "{name}={value}");
+        }
     }
 }

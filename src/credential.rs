@@ -15,6 +15,12 @@ pub enum Credential {
         id: AccessKeyId,
         /// The user that the event names: a hint, since IAM alone knows whose key it is.
         user: Option<UserName>,
+        /// The identifier that the event gives for the user. It counts when the key is gone, and IAM does not know any
+        /// more whose it was.
+        user_id: Option<UserId>,
+        /// Whether it is a key of the root user if IAM does not know it as a user's: the event names `root`, and does not
+        /// say whether that is the name of a user.
+        or_root: bool,
     },
     /// A long-term key of an account's root user.
     RootKey {
@@ -95,6 +101,15 @@ impl Credential {
         }
     }
 
+    /// Whose it is, where that is neither a user nor a role with a name.
+    pub fn other_holder(&self) -> Option<&ForeignText> {
+        match self {
+            Self::Session { holder: Holder::Other(name), .. }
+            | Self::Unidentified { holder: Holder::Other(name), .. } => name.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The name of the role's session in the event.
     pub fn session(&self) -> Option<&ForeignText> {
         match self {
@@ -150,6 +165,82 @@ pub enum Holder {
     Other(Option<ForeignText>),
 }
 
+impl Holder {
+    /// Whether both cannot be the same. One that says nothing does not speak against another.
+    pub fn differs(&self, other: &Self) -> bool {
+        fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            one.zip(other).is_some_and(|(one, other)| one != other)
+        }
+        match (self, other) {
+            (Self::Other(None) | Self::User { name: None, id: None }, _)
+            | (_, Self::Other(None) | Self::User { name: None, id: None })
+            | (Self::Root, Self::Root) => false,
+            (Self::User { name, id }, Self::User { name: other_name, id: other_id }) => {
+                let names_differ = name.as_ref().zip(other_name.as_ref()).is_some_and(|(one, other)| !one.is(other));
+                names_differ || differ(id.as_ref(), other_id.as_ref())
+            }
+            (Self::Role { name, id, .. }, Self::Role { name: other_name, id: other_id, .. }) => {
+                differ(name.as_ref(), other_name.as_ref()) || differ(id.as_ref(), other_id.as_ref())
+            }
+            (Self::Other(name), Self::Other(other)) => name != other,
+            (Self::Root | Self::User { .. } | Self::Role { .. } | Self::Other(_), _) => true,
+        }
+    }
+}
+
+/// The accounts that an event names for a credential.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NamedAccounts {
+    /// None: the credential is looked for in the function's own.
+    None,
+    /// These, the likeliest first. More than one where the event does not tell which of them it is.
+    These {
+        /// The likeliest.
+        first: AccountId,
+        /// The others.
+        others: Vec<AccountId>,
+    },
+    /// Something stands where the account should be and is none. The credential may be anywhere, so it is looked for
+    /// nowhere.
+    Unreadable(ForeignText),
+}
+
+impl NamedAccounts {
+    /// Of some accounts, each once.
+    pub fn of(accounts: impl IntoIterator<Item = AccountId>) -> Self {
+        let mut accounts = accounts.into_iter();
+        let Some(first) = accounts.next() else { return Self::None };
+        let mut others = Vec::new();
+        for account in accounts {
+            if account != first && !others.contains(&account) {
+                others.push(account);
+            }
+        }
+        Self::These { first, others }
+    }
+
+    /// The likeliest.
+    pub fn first(&self) -> Option<&AccountId> {
+        match self {
+            Self::These { first, .. } => Some(first),
+            Self::None | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether this is one of them.
+    pub fn name(&self, account: &AccountId) -> bool {
+        self.first() == Some(account) || self.others().contains(account)
+    }
+
+    /// All but the likeliest.
+    pub fn others(&self) -> &[AccountId] {
+        match self {
+            Self::These { others, .. } => others,
+            Self::None | Self::Unreadable(_) => &[],
+        }
+    }
+}
+
 /// A principal that policies can be put on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
@@ -157,6 +248,25 @@ pub enum Principal {
     User(UserName),
     /// An IAM role.
     Role(RoleName),
+}
+
+/// A principal whose unique identifier is known, so that it can be told from another of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// An IAM user.
+    User(UserName, UserId),
+    /// An IAM role.
+    Role(RoleName, RoleId),
+}
+
+impl Identified {
+    /// The principal by its name.
+    pub fn principal(&self) -> Principal {
+        match self {
+            Self::User(name, _) => Principal::User(name.clone()),
+            Self::Role(name, _) => Principal::Role(name.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Principal {
@@ -242,71 +352,137 @@ pub struct Claim<'a> {
 const SAMPLE_MARK: &str = "GeneratedFinding";
 
 impl Claim<'_> {
-    /// Whether the claim carries the marks of GuardDuty's generated findings.
+    /// The claim with the key that stands at the end of an ARN, and with the user of the ARN where it names none itself.
+    #[must_use]
+    pub fn unfolded(self) -> Self {
+        let Some((owner, key)) = trimmed(self.key).and_then(key_in_arn) else { return self };
+        let named = trimmed(self.user).filter(|user| AccessKeyId::from_event(user).is_none());
+        let user = named.or_else(|| owner.contains(":user/").then_some(owner));
+        Self { key: Some(key), user, ..self }
+    }
+
+    /// Whether the claim carries the mark of GuardDuty's generated findings. The user's name, which has a mark too, does
+    /// not count: whoever may create users could choose it.
     pub fn is_sample(&self) -> bool {
-        [self.key, self.user].into_iter().flatten().any(|text| text.trim().starts_with(SAMPLE_MARK))
+        self.key.is_some_and(|key| key.trim().starts_with(SAMPLE_MARK))
     }
 
     /// Sorts the claim into a credential for the account that the event names.
     ///
     /// The prefixes are those of <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>:
     /// only `AKIA` is a key that IAM can deactivate.
-    pub fn credential(&self, account: Option<&AccountId>) -> Credential {
-        let named = self.user.map(str::trim).filter(|name| !name.is_empty()).map(NamedUser::read);
-        let key = self.key.map(str::trim).filter(|key| !key.is_empty() && *key != "null");
+    pub fn credential(&self, accounts: &NamedAccounts) -> Credential {
+        self.unfolded().sorted(accounts)
+    }
+
+    fn sorted(&self, accounts: &NamedAccounts) -> Credential {
+        let named = trimmed(self.user).map(NamedUser::read);
+        let key = trimmed(self.key).filter(|key| *key != "null");
         let Some(id) = key.and_then(AccessKeyId::from_event) else {
             // A user's ARN can stand where a key should be.
             let named = named.or_else(|| key.filter(|key| key.contains(":user/")).map(NamedUser::read));
-            return Credential::Unidentified { given: key.map(ForeignText::new), holder: self.holder(named) };
+            return Credential::Unidentified {
+                given: key.map(ForeignText::new),
+                holder: self.holder(named, accounts, true),
+            };
         };
         if id.is_temporary() {
-            return Credential::Session { id, holder: self.holder(named) };
+            return Credential::Session { id, holder: self.holder(named, accounts, false) };
         }
+        let user_id = trimmed(self.principal).and_then(UserId::new);
         match self.user_type() {
             UserType::Root => Credential::RootKey { id },
-            UserType::Session => {
+            UserType::Role | UserType::Temporary => {
                 let user_type = ForeignText::new(self.user_type.unwrap_or_default());
                 Credential::Contradictory { id, contradiction: Contradiction::TemporaryHolder { user_type } }
             }
-            UserType::Unclear => Credential::UserKey { id, user: None },
-            UserType::User => match named {
+            UserType::Unclear => Credential::UserKey { id, user: None, user_id: None, or_root: false },
+            UserType::NotStated if self.user.is_some_and(is_root) => {
+                Credential::UserKey { id, user: None, user_id: None, or_root: true }
+            }
+            UserType::User | UserType::NotStated => match named {
                 Some(NamedUser { account: Some(of_user), .. })
-                    if account.is_some_and(|account| *account != of_user) =>
+                    if accounts.first().is_some() && !accounts.name(&of_user) =>
                 {
                     Credential::Contradictory { id, contradiction: Contradiction::OtherAccount { of_user } }
                 }
-                named => Credential::UserKey { id, user: named.and_then(|named| named.name) },
+                named => {
+                    let user = named.and_then(|named| named.name);
+                    Credential::UserKey { id, user, user_id, or_root: false }
+                }
             },
         }
     }
 
-    fn holder(&self, named: Option<NamedUser>) -> Holder {
-        let principal = self.principal.map(str::trim);
-        match (self.user_type(), self.user_type.map(str::trim)) {
-            (UserType::Root, _) => Holder::Root,
-            (UserType::User, _) => {
-                Holder::User { name: named.and_then(|named| named.name), id: principal.and_then(UserId::new) }
-            }
-            (_, Some("AssumedRole" | "Role")) => Holder::Role {
-                name: self.user.and_then(|name| name.trim().rsplit('/').next().and_then(RoleName::new)),
-                id: principal.and_then(RoleId::of_session),
+    /// Whose temporary or unidentified credential it is. A name alone tells neither a user from a role nor an account
+    /// from another: the kind is only said where the event says it and nothing in the event speaks against it.
+    /// `by_default` is whether a name without a kind is taken for a user's.
+    fn holder(&self, named: Option<NamedUser>, accounts: &NamedAccounts, by_default: bool) -> Holder {
+        let principal = trimmed(self.principal);
+        let user_id = principal.and_then(UserId::new);
+        let role_id = principal.and_then(RoleId::of_session);
+        let is_elsewhere = named.as_ref().and_then(|named| named.account.as_ref()).is_some_and(|of| !accounts.name(of));
+        let has_arn = named.as_ref().is_some_and(|named| named.has_arn);
+        let (is_user, is_role) = match self.user_type() {
+            UserType::Root => return Holder::Root,
+            UserType::NotStated if self.user.is_some_and(is_root) && principal.is_none() => return Holder::Root,
+            UserType::User => (role_id.is_none(), false),
+            UserType::NotStated if role_id.is_some() => (false, true),
+            UserType::NotStated => (user_id.is_some() || has_arn || by_default, false),
+            UserType::Role => (false, user_id.is_none()),
+            UserType::Temporary | UserType::Unclear => (false, false),
+        };
+        if is_user && !is_elsewhere {
+            Holder::User { name: named.and_then(|named| named.name), id: user_id }
+        } else if is_role {
+            Holder::Role {
+                name: trimmed(self.user).and_then(role_name),
+                id: role_id,
                 session: principal.and_then(|id| id.split_once(':')).map(|(_, name)| ForeignText::new(name)),
-            },
-            _ => Holder::Other(self.user.map(str::trim).filter(|name| !name.is_empty()).map(ForeignText::new)),
+            }
+        } else {
+            Holder::Other(trimmed(self.user).map(ForeignText::new))
         }
     }
 
     fn user_type(&self) -> UserType {
-        match self.user_type.map(str::trim) {
+        match trimmed(self.user_type) {
+            None => UserType::NotStated,
             Some("Root") => UserType::Root,
-            Some("") | None if self.user.is_some_and(is_root) => UserType::Root,
-            Some("IAMUser" | "") | None => UserType::User,
+            Some("IAMUser") => UserType::User,
+            Some("AssumedRole" | "Role") => UserType::Role,
             Some(
-                "AssumedRole" | "Role" | "FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser"
-                | "Directory" | "AWSService",
-            ) => UserType::Session,
+                "FederatedUser" | "SAMLUser" | "WebIdentityUser" | "IdentityCenterUser" | "Directory" | "AWSService",
+            ) => UserType::Temporary,
             Some(_) => UserType::Unclear,
         }
+    }
+}
+
+/// A text without the space round it, where there is any.
+fn trimmed(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// The key at the end of an ARN, and what stands before it. AWS has no ARNs of keys; other tools write
+/// `arn:PARTITION:iam::ACCOUNT:user/NAME/access-key/KEY` and `arn:PARTITION:iam::ACCOUNT:access-key/KEY`.
+fn key_in_arn(text: &str) -> Option<(&str, &str)> {
+    let is_iams = text.starts_with("arn:") && text.split(':').nth(2) == Some("iam");
+    let (owner, key) = text.rsplit_once(['/', ':']).filter(|_| is_iams)?;
+    match owner.rsplit_once(['/', ':']) {
+        Some((owner, mark)) if ["access-key", "accesskey"].contains(&mark.to_ascii_lowercase().as_str()) => {
+            Some((owner, key))
+        }
+        _ => AccessKeyId::from_event(key).map(|_| (owner, key)),
+    }
+}
+
+/// A role's name alone, or in the ARN of the role or of one of its sessions:
+/// `arn:PARTITION:sts::ACCOUNT:assumed-role/NAME/SESSION`.
+fn role_name(text: &str) -> Option<RoleName> {
+    match text.split_once(":assumed-role/") {
+        Some((_, role)) => role.split('/').next().and_then(RoleName::new),
+        None => text.rsplit('/').next().and_then(RoleName::new),
     }
 }
 
@@ -318,10 +494,12 @@ fn is_root(user: &str) -> bool {
 /// CloudTrail's user types, sorted by what they mean for a long-term key.
 enum UserType {
     Root,
-    /// An IAM user, or not stated: the name is a hint worth trying, since IAM refuses it when it is wrong.
     User,
-    /// Principals that have temporary credentials only.
-    Session,
+    /// The name is a hint worth trying for a key, since IAM refuses it when it is wrong.
+    NotStated,
+    Role,
+    /// Other principals that have temporary credentials only.
+    Temporary,
     /// Another account's principal, or a type that is not known here: the name may be anybody's.
     Unclear,
 }
@@ -330,14 +508,20 @@ enum UserType {
 struct NamedUser {
     account: Option<AccountId>,
     name: Option<UserName>,
+    /// Whether it is the ARN of a user.
+    has_arn: bool,
 }
 
 impl NamedUser {
-    /// `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`, `PATH/NAME` and `NAME` all end in the name.
+    /// `arn:PARTITION:iam::ACCOUNT:user/PATH/NAME`, `PATH/NAME` and `NAME` all end in the name. Other ARNs are of no
+    /// user, and a key's identifier is nobody's name.
     fn read(text: &str) -> Self {
-        let account = text.starts_with("arn:").then(|| text.split(':').nth(4).and_then(AccountId::new)).flatten();
-        let name = text.rsplit('/').next().and_then(UserName::new);
-        Self { account, name }
+        let is_arn = text.starts_with("arn:");
+        let account = if is_arn { text.split(':').nth(4).and_then(AccountId::new) } else { None };
+        let has_arn = is_arn && text.contains(":user/");
+        let is_name = |name: &&str| (has_arn || !is_arn) && AccessKeyId::from_event(name).is_none();
+        let name = text.rsplit('/').next().filter(is_name).and_then(UserName::new);
+        Self { account, name, has_arn }
     }
 }
 
@@ -350,7 +534,11 @@ mod tests {
     const ACCOUNT: &str = "123456789012";
 
     fn credential(key: Option<&str>, user_type: Option<&str>, user: Option<&str>) -> Credential {
-        Claim { key, user, user_type, principal: None }.credential(AccountId::new(ACCOUNT).as_ref())
+        claimed(Claim { key, user, user_type, principal: None })
+    }
+
+    fn claimed(claim: Claim<'_>) -> Credential {
+        claim.credential(&NamedAccounts::of(AccountId::new(ACCOUNT)))
     }
 
     #[test]
@@ -358,6 +546,14 @@ mod tests {
         let key = |user: Option<&str>| Credential::UserKey {
             id: AccessKeyId::new(KEY).expect("valid"),
             user: user.and_then(UserName::new),
+            user_id: None,
+            or_root: false,
+        };
+        let or_root = || Credential::UserKey {
+            id: AccessKeyId::new(KEY).expect("valid"),
+            user: None,
+            user_id: None,
+            or_root: true,
         };
         for (user_type, user, expected) in [
             (Some("IAMUser"), Some("Bob"), key(Some("Bob"))),
@@ -374,8 +570,10 @@ mod tests {
             (Some("AWSAccount"), Some("Bob"), key(None)),
             (Some("ANewType"), Some("Bob"), key(None)),
             (Some("Root"), Some("Root"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
-            (None, Some("root"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
-            (None, Some("<root_account>"), Credential::RootKey { id: AccessKeyId::new(KEY).expect("valid") }),
+            // A user may have that name.
+            (None, Some("root"), or_root()),
+            (None, Some("<root_account>"), or_root()),
+            (None, Some("arn:aws:sts::123456789012:assumed-role/deploy/Bob"), key(None)),
         ] {
             assert_eq!(credential(Some(KEY), user_type, user), expected, "{user_type:?} {user:?}");
         }
@@ -409,6 +607,44 @@ mod tests {
     }
 
     #[test]
+    fn a_holder_is_a_user_or_a_role_only_where_the_event_says_so_and_nothing_speaks_against_it() {
+        const AIDA: &str = "AIDACKCEVSQ6C2EXAMPLE";
+        const AROA: &str = "AROACKCEVSQ6C2EXAMPLE:session";
+        for (user_type, user, principal, expected) in [
+            (Some("IAMUser"), "Bob", Some(AIDA), "user"),
+            (Some("IAMUser"), "Bob", None, "user"),
+            (Some("IAMUser"), "Bob", Some(AROA), "other"),
+            (Some("IAMUser"), "arn:aws:iam::123456789012:user/Bob", Some(AIDA), "user"),
+            (Some("IAMUser"), "arn:aws:iam::111122223333:user/Bob", Some(AIDA), "other"),
+            (Some("AssumedRole"), "Bob", Some(AROA), "role"),
+            (Some("AssumedRole"), "Bob", Some(AIDA), "other"),
+            (Some("AssumedRole"), "arn:aws:sts::123456789012:assumed-role/Bob/session", Some(AROA), "role"),
+            (None, "Bob", None, "other"),
+            (None, "Bob", Some(AIDA), "user"),
+            (None, "Bob", Some(AROA), "role"),
+            (None, "arn:aws:sts::123456789012:assumed-role/deploy/Bob", None, "other"),
+            (None, "root", None, "root"),
+            (Some("FederatedUser"), "Bob", Some("123456789012:Bob"), "other"),
+        ] {
+            let credential = claimed(Claim { key: Some(SESSION), user: Some(user), user_type, principal });
+            let Credential::Session { holder, .. } = &credential else { panic!("{credential:?}") };
+            let kind = match holder {
+                Holder::User { name, .. } => {
+                    assert_eq!(name.as_ref().map(UserName::as_str), Some("Bob"));
+                    "user"
+                }
+                Holder::Role { name, .. } => {
+                    assert_eq!(name.as_ref().map(RoleName::as_str), Some("Bob"));
+                    "role"
+                }
+                Holder::Root => "root",
+                Holder::Other(_) => "other",
+            };
+            assert_eq!(kind, expected, "{user_type:?} {user} {principal:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_identifier_of_a_key_is_never_taken_for_one() {
         for key in [
             "",
@@ -431,6 +667,32 @@ mod tests {
             assert!(matches!(credential, Credential::Unidentified { .. }), "{key:?}: {credential:?}");
         }
         assert!(matches!(credential(None, None, None), Credential::Unidentified { given: None, .. }));
+    }
+
+    #[test]
+    fn a_key_at_the_end_of_an_arn_is_the_key_and_nobodys_name() {
+        for (given, user, key, expected) in [
+            ("arn:aws:iam::123456789012:user/Bob/access-key/AKIAIOSFODNN7EXAMPLE", None, Some(KEY), Some("Bob")),
+            ("arn:aws:iam::123456789012:user/team/Bob/accessKey/AKIAIOSFODNN7EXAMPLE", None, Some(KEY), Some("Bob")),
+            ("arn:aws:iam::123456789012:user/Bob/AKIAIOSFODNN7EXAMPLE", None, Some(KEY), Some("Bob")),
+            (
+                "arn:aws:iam::123456789012:user/Bob/access-key/AKIAIOSFODNN7EXAMPLE",
+                Some("Carol"),
+                Some(KEY),
+                Some("Carol"),
+            ),
+            ("arn:aws:iam::123456789012:user/Bob/access-key/AKIAIOSFODNN7EXAMPLE", Some(KEY), Some(KEY), Some("Bob")),
+            ("arn:aws:iam::123456789012:access-key/AKIAIOSFODNN7EXAMPLE", None, Some(KEY), None),
+            ("arn:aws:iam::123456789012:user/AKIAIOSFODNN7EXAMPLE", None, Some(KEY), None),
+            ("arn:aws:iam::123456789012:user/Bob/access-key/AKIAXXXXXXXXXXXXXXXX", None, None, Some("Bob")),
+            ("arn:aws:iam::123456789012:user/Bob", None, None, Some("Bob")),
+            ("arn:aws:sts::123456789012:assumed-role/deploy/AKIAIOSFODNN7EXAMPLE", None, None, None),
+            (KEY, Some(KEY), Some(KEY), None),
+        ] {
+            let credential = credential(Some(given), None, user);
+            assert_eq!(credential.key().map(AccessKeyId::as_str), key, "{given}");
+            assert_eq!(credential.user().map(UserName::as_str), expected, "{given}");
+        }
     }
 
     #[test]

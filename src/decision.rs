@@ -2,10 +2,10 @@
 //! need IAM's word, which the plan carries along: whose key it really is, and which role.
 
 use crate::config::{Action, Config, Containment, Exempt, RootKeys};
-use crate::credential::{Credential, Holder, Principal, ReservedRole};
+use crate::credential::{Credential, Holder, Identified, NamedAccounts, Principal, ReservedRole};
 use crate::finding::{Basis, Finding, Operation};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{First, Measure, NameIs, Plan, Then};
+use crate::plan::{First, IfGone, Measure, NameIs, Plan, Then};
 use crate::record::Left;
 
 /// Decides about one finding. `own` is the account that the function runs in.
@@ -14,13 +14,30 @@ use crate::record::Left;
 /// Why the credential is left alone.
 pub fn decide<'c>(finding: &'c Finding, config: &'c Config, own: &AccountId) -> Result<Plan<'c>, Left> {
     below_a_gate(finding, config)?;
-    if !matches!(finding.basis, Basis::Command(_)) {
+    // A notice asks for nothing that an exemption could hold back.
+    if !matches!(finding.basis, Basis::Command(_) | Basis::Notice) {
         exempt(&config.exempt, &finding.credential)?;
     }
-    let account = finding.account.as_ref().unwrap_or(own);
-    let (first, then) = steps(finding, config, account, own)?;
-    out_of_bounds(account, &first, config, own)?;
-    Ok(Plan { account: account.clone(), first, then, dry_run: config.dry_run })
+    let likeliest = finding.accounts.first().unwrap_or(own);
+    let (first, then) = steps(finding, config, likeliest, own)?;
+    if let NamedAccounts::Unreadable(given) = &finding.accounts {
+        return Err(Left::AccountUnreadable(given.clone()));
+    }
+    let is_beyond = |account: &AccountId| out_of_bounds(account, &first, config, own);
+    let named = std::iter::once(likeliest).chain(finding.accounts.others());
+    let (beyond, reachable): (Vec<_>, Vec<_>) = named.partition(|account| is_beyond(account).is_some());
+    let Some((account, elsewhere)) = reachable.split_first() else {
+        return Err(is_beyond(likeliest).unwrap_or(Left::NoCredential));
+    };
+    Ok(Plan {
+        account: (*account).clone(),
+        elsewhere: elsewhere.iter().map(|account| (*account).clone()).collect(),
+        beyond: beyond.first().map(|account| (*account).clone()),
+        if_gone: if_gone(finding, config, account, own),
+        first,
+        then,
+        dry_run: config.dry_run,
+    })
 }
 
 /// The gates that say that there is nothing to do.
@@ -60,6 +77,7 @@ fn exempt(exempt: &Exempt, credential: &Credential) -> Result<(), Left> {
     let names = [
         credential.user().map(UserName::as_str),
         credential.role().map(RoleName::as_str),
+        credential.other_holder().map(ForeignText::as_str),
         credential.key().map(AccessKeyId::as_str),
     ];
     let protected = names.into_iter().flatten().find_map(|name| Some((name, exempt.protects(name)?)));
@@ -82,7 +100,7 @@ fn steps<'c>(
     let only = |first| Ok((first, Vec::new()));
     let measure = measure(config.containment);
     match &finding.credential {
-        Credential::UserKey { id, user } => {
+        Credential::UserKey { id, user, .. } => {
             let operation = operation(&finding.basis, config.action);
             let name = match finding.basis {
                 Basis::Command(_) => NameIs::Condition,
@@ -94,13 +112,21 @@ fn steps<'c>(
         Credential::RootKey { id } => match config.root_keys {
             RootKeys::Delete if account != own => only(First::DeleteRootKey { key: id }),
             RootKeys::Delete | RootKeys::Report => {
-                Err(Left::RootKey { account: account.clone(), deletable: account != own })
+                let allowed = config.accounts.is_empty() || config.accounts.contains(account);
+                Err(Left::RootKey { account: account.clone(), deletable: account != own && allowed })
             }
         },
-        Credential::Session { holder, .. } => match measure {
-            Some(measure) if !matches!(finding.basis, Basis::Command(_)) => only(denial(holder, measure)?),
-            _ => Err(Left::TemporaryCredentials),
-        },
+        Credential::Session { holder, .. } => {
+            let is_command = matches!(finding.basis, Basis::Command(_));
+            match measure {
+                Some(measure) if !is_command => only(denial(holder, measure)?),
+                // It would not, where it could not say whose they are either.
+                _ => {
+                    let by_configuration = !is_command && denial(holder, Measure::Sessions).is_ok();
+                    Err(Left::TemporaryCredentials { by_configuration })
+                }
+            }
+        }
         Credential::Sessions { of } => {
             only(First::Lift { from: of.clone(), measure: measure.unwrap_or(Measure::Sessions) })
         }
@@ -126,7 +152,8 @@ fn measure(containment: Containment) -> Option<Measure> {
     }
 }
 
-/// The owner is contained before the key is deleted: a retry that finds no key cannot know whose it was.
+/// The owner is contained before the key is deleted: a retry that finds no key cannot know whose it was. What only
+/// informs comes last.
 fn after_the_key(operation: Operation, measure: Option<Measure>) -> Vec<Then> {
     let mut then = Vec::new();
     match (operation, measure) {
@@ -134,46 +161,65 @@ fn after_the_key(operation: Operation, measure: Option<Measure>) -> Vec<Then> {
         (Operation::Restore, Some(measure)) => then.push(Then::LiftFromOwner(measure)),
         (Operation::Deactivate | Operation::Delete, Some(measure)) => {
             then.push(Then::DenyOwner(measure));
-            if measure == Measure::Everything {
-                then.push(Then::ListCredentials);
-            }
         }
     }
     if operation == Operation::Delete {
         then.push(Then::DeleteKey);
     }
     then.push(Then::Confirm);
+    if operation != Operation::Restore && measure == Some(Measure::Everything) {
+        then.push(Then::ListCredentials);
+    }
     then
 }
 
 /// Denying a principal that is known well enough to be sure that it is the right one.
 fn denial<'c>(holder: &Holder, measure: Measure) -> Result<First<'c>, Left> {
     match holder {
-        Holder::User { name: Some(name), .. } => {
-            Ok(First::Deny { on: Principal::User(name.clone()), role_id: None, measure })
-        }
+        Holder::User { name: Some(name), id } => match id {
+            Some(id) => Ok(First::Deny { on: Identified::User(name.clone(), id.clone()), measure }),
+            None => Err(Left::PrincipalUnknown(Principal::User(name.clone()))),
+        },
         Holder::Role { name: Some(name), id, .. } => {
             if let Some(reserved) = ReservedRole::by_name(name) {
                 return Err(Left::Reserved(name.clone(), reserved));
             }
-            let role_id = Some(id.clone().ok_or_else(|| Left::RoleUnknown(name.clone()))?);
             // The sessions of a role are denied, never the role: others need it.
-            Ok(First::Deny { on: Principal::Role(name.clone()), role_id, measure: Measure::Sessions })
+            match id {
+                Some(id) => {
+                    Ok(First::Deny { on: Identified::Role(name.clone(), id.clone()), measure: Measure::Sessions })
+                }
+                None => Err(Left::PrincipalUnknown(Principal::Role(name.clone()))),
+            }
         }
         Holder::User { name: None, .. } | Holder::Role { name: None, .. } | Holder::Root | Holder::Other(_) => {
-            Err(Left::TemporaryCredentials)
+            Err(Left::TemporaryCredentials { by_configuration: false })
         }
     }
 }
 
-/// Whether this function may and can act in an account.
-fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &AccountId) -> Result<(), Left> {
+/// What is done where there is no such key.
+fn if_gone<'c>(finding: &'c Finding, config: &Config, account: &AccountId, own: &AccountId) -> IfGone<'c> {
+    let is_command = matches!(finding.basis, Basis::Command(_));
+    match (&finding.credential, measure(config.containment)) {
+        (Credential::UserKey { or_root: true, .. }, _) => {
+            IfGone::RootKey { delete: config.root_keys == RootKeys::Delete && account != own }
+        }
+        (Credential::UserKey { user: Some(user), user_id, .. }, Some(measure)) if !is_command => {
+            IfGone::ContainOwner { user, id: user_id.as_ref(), measure }
+        }
+        _ => IfGone::Nothing,
+    }
+}
+
+/// Why this function may not or cannot act in an account.
+fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &AccountId) -> Option<Left> {
     if !config.accounts.is_empty() && !config.accounts.contains(account) {
-        return Err(Left::AccountNotListed(account.clone()));
+        return Some(Left::AccountNotListed(account.clone()));
     }
     // A session of the root user is asked of STS directly; everything else needs a role in the account.
     let reachable = account == own || config.member_role.is_some() || matches!(first, First::DeleteRootKey { .. });
-    if reachable { Ok(()) } else { Err(Left::AccountOutOfReach { account: account.clone(), own: own.clone() }) }
+    (!reachable).then(|| Left::AccountOutOfReach { account: account.clone(), own: own.clone() })
 }
 
 #[cfg(test)]
@@ -192,13 +238,13 @@ mod tests {
     }
 
     fn finding(basis: Basis) -> Finding {
-        let account = AccountId::new(OWN);
+        let accounts = NamedAccounts::of(AccountId::new(OWN));
         let claim =
             Claim { key: Some("AKIAIOSFODNN7EXAMPLE"), user: Some("Bob"), user_type: Some("IAMUser"), principal: None };
         Finding {
             origin: Origin::new("com.example"),
-            credential: claim.credential(account.as_ref()),
-            account,
+            credential: claim.credential(&accounts),
+            accounts,
             basis,
             not_in_force: None,
         }
@@ -246,7 +292,7 @@ mod tests {
     #[test]
     fn reports_and_commands_pass_no_gate_of_severity_and_custom_sources_have_to_be_listed() {
         for (basis, variables, expected) in [
-            (Basis::Report, &[("MIN_SEVERITY", "10"), ("FINDING_TYPES", "!*")][..], ACT),
+            (Basis::Report, &[("MIN_SEVERITY", "10"), ("FINDING_TYPES", "Recon:*")][..], ACT),
             (Basis::Command(Operation::Deactivate), &[("EXEMPT", "*")], ACT),
             (Basis::Report, &[("EXEMPT", "*")], "exempt"),
             (Basis::Notice, &[], "needs_attention"),
@@ -276,7 +322,8 @@ mod tests {
             (Some(OWN), &[("ACCOUNTS", OTHER)], "needs_attention"),
             (Some(OWN), &[("ACCOUNTS", "111122223333,123456789012")], ACT),
         ] {
-            let finding = Finding { account: account.and_then(AccountId::new), ..finding(Basis::Report) };
+            let finding =
+                Finding { accounts: NamedAccounts::of(account.and_then(AccountId::new)), ..finding(Basis::Report) };
             assert_eq!(decided(&finding, variables), expected, "{account:?} {variables:?}");
         }
     }
@@ -299,7 +346,7 @@ mod tests {
         let variables = [("ACTION", "delete"), ("CONTAINMENT", "principal")];
         let (finding, config) = (finding(Basis::Report), config(&variables));
         let plan = decide(&finding, &config, &AccountId::new(OWN).expect("valid")).expect("a plan");
-        let expected = [Then::DenyOwner(Measure::Everything), Then::ListCredentials, Then::DeleteKey, Then::Confirm];
+        let expected = [Then::DenyOwner(Measure::Everything), Then::DeleteKey, Then::Confirm, Then::ListCredentials];
         assert_eq!(plan.then, expected);
     }
 }

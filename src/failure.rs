@@ -32,8 +32,14 @@ impl From<AwsError> for Cause {
 /// Two answers of IAM that contradict each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disagreement {
-    /// It lists a key of which it says that it does not exist.
-    ListsWhatItDoesNotKnow,
+    /// It names the key's owner, and then says that this user has no such key.
+    DeniesTheOwner,
+    /// It says that there is no such key, of which it says something else at the same time.
+    DeniesTheKey,
+    /// It says that there is no such user, whose key it has just changed.
+    DeniesTheUser,
+    /// It confirmed the activation and does not list the key.
+    NotListed,
     /// It confirmed the deactivation and lists the key as active.
     StillActive,
     /// It confirmed the activation and lists the key as inactive.
@@ -64,17 +70,21 @@ pub enum AwsErrorKind {
     QuotaFull,
     /// Only AWS may change the principal.
     Unmodifiable,
-    /// The key of which the owner was asked is not in this account.
-    UnknownKey,
-    /// The function's role may not make the call: a person must grant it.
+    /// No policy allows the function's role to make the call: a person must grant it.
     MissingPermission,
+    /// A policy denies the call: no grant helps.
+    ExplicitlyDenied,
     /// Anything else: worth another try later.
     Failed,
 }
 
 impl Failed {
-    /// Whether the function's role lacks a permission. Trying again does not help.
-    pub fn is_missing_permission(&self) -> bool {
-        matches!(&self.cause, Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission)
+    /// Whether the function's role may not make a call. Trying again does not help.
+    pub fn is_not_permitted(&self) -> bool {
+        let kind = match &self.cause {
+            Cause::Aws(error) => Some(error.kind),
+            Cause::Disagreement(_) | Cause::OutOfTime => None,
+        };
+        matches!(kind, Some(AwsErrorKind::MissingPermission | AwsErrorKind::ExplicitlyDenied))
     }
 }

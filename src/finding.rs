@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use crate::credential::{Credential, KeyStatus};
-use crate::names::{AccountId, ForeignText};
+use crate::credential::{Credential, KeyStatus, NamedAccounts};
+use crate::names::ForeignText;
 
 /// One credential that one event names, with all that the decision needs to know about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// What reported it.
     pub origin: Origin,
-    /// The account that the event gives for the credential; `None` when it gives none that is well-formed.
-    pub account: Option<AccountId>,
+    /// Where the credential is, as far as the event tells.
+    pub accounts: NamedAccounts,
     /// The credential itself.
     pub credential: Credential,
     /// Why the event asks for containment, and so which gates it has to pass.
@@ -23,7 +23,8 @@ pub struct Finding {
 impl Finding {
     /// An event that is not about a credential.
     pub fn without_credential(origin: Origin) -> Self {
-        Self { origin, account: None, credential: Credential::None, basis: Basis::Report, not_in_force: None }
+        let accounts = NamedAccounts::None;
+        Self { origin, accounts, credential: Credential::None, basis: Basis::Report, not_in_force: None }
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::Utc;
 use futures_util::future::{LocalBoxFuture, Shared};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
@@ -59,10 +59,10 @@ impl App {
 ///
 /// # Errors
 /// When a part of the input could not be read or a step failed, after everything else has been done.
-pub async fn handle(app: &App, invocation: LambdaEvent<Value>) -> Result<Answer, Failure> {
+pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result<Answer, Failure> {
     let LambdaEvent { payload, context, .. } = invocation;
     let clock = Clock::start(&context);
-    let items = event::read(payload);
+    let items = event::read(payload.get());
     let mut entries = entries(&items, app);
     let opened = Opened::default();
     for_each(&mut entries, async |entry| kill(entry, app, &opened, &clock).await).await;
@@ -86,16 +86,20 @@ impl<'f> Entry<'f> {
         Self { case: Case { finding, plan, record: Record { left, ..Record::default() } }, messages: vec![message] }
     }
 
+    /// Whether both name the same key, and may mean the same account.
     fn names_the_same_key_as(&self, other: &Self, own: &AccountId) -> bool {
-        let account = |entry: &Self| entry.case.finding.account.as_ref().unwrap_or(own).clone();
         let key = self.case.key();
-        key.is_some() && key == other.case.key() && account(self) == account(other)
+        key.is_some() && key == other.case.key() && {
+            let (accounts, others) = (&self.case.finding.accounts, &other.case.finding.accounts);
+            let likeliest = accounts.first().unwrap_or(own);
+            likeliest == others.first().unwrap_or(own)
+                || others.name(likeliest)
+                || accounts.others().iter().any(|account| others.name(account))
+        }
     }
 
     fn merge(&mut self, mut other: Self) {
-        if other.case.weight() > self.case.weight() {
-            std::mem::swap(&mut self.case, &mut other.case);
-        }
+        self.case.merge(other.case);
         self.messages.append(&mut other.messages);
     }
 }
@@ -122,8 +126,8 @@ async fn for_each<I>(items: &mut [I], step: impl AsyncFn(&mut I)) {
 async fn kill<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
     let Case { plan, record, .. } = &mut entry.case;
     if let Some(plan) = plan {
-        let iam = opened.iam(app, &plan.account);
-        containment::kill(plan, record, &app.accounts, iam, Utc::now(), clock.deadline).await;
+        let open = |account: &AccountId| opened.iam(app, account);
+        containment::kill(plan, record, &app.accounts, open, Utc::now(), clock.deadline).await;
     }
     record.duration = clock.started.elapsed();
 }
@@ -131,7 +135,7 @@ async fn kill<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, cloc
 async fn finish<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
     let Case { plan, record, .. } = &mut entry.case;
     if let Some(plan) = plan {
-        let iam = opened.iam(app, &plan.account);
+        let iam = opened.iam(app, record.account.as_ref().unwrap_or(&plan.account));
         containment::finish(plan, record, iam, Utc::now(), clock.deadline).await;
     }
 }
@@ -180,20 +184,23 @@ fn tell(items: &[Item], entries: &[Entry<'_>], function: &str) {
     }
 }
 
-/// The answer, or the failure of what SQS cannot be asked to send again.
+/// The answer, or the failure of what SQS cannot be asked to send again. Where SQS would have to send everything again the
+/// invocation fails, too: nobody sees the answer, and alarms hang on failed invocations.
 fn answer(items: &[Item], entries: &[Entry<'_>]) -> Result<Answer, Failure> {
     let unreadable = || items.iter().filter_map(|item| Some((item.message.as_deref(), item.content.as_ref().err()?)));
     let failed = || entries.iter().filter(|entry| entry.case.record.failures().next().is_some());
-
-    let here: Vec<_> = unreadable().filter(|(message, _)| message.is_none()).map(|(_, error)| error).collect();
-    let failure = Failure::new(failed().filter(|entry| entry.messages.contains(&None)).map(|entry| &entry.case), &here);
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
     let messages = unreadable().map(|(message, _)| message).chain(failed().flat_map(|entry| entry.messages.clone()));
-    let from_sqs = items.iter().any(|item| item.message.is_some());
-    let handed_back = from_sqs.then(|| hand_back(messages.flatten()));
-    Ok(Answer::new(entries.iter().map(|entry| &entry.case), handed_back))
+    let handed_back = hand_back(messages.flatten());
+    let all = hand_back(items.iter().filter_map(|item| item.message.as_deref()));
+    let everything = handed_back.len() == all.len();
+
+    let errors: Vec<_> =
+        unreadable().filter(|(message, _)| everything || message.is_none()).map(|(_, error)| error).collect();
+    let cases = failed().filter(|entry| everything || entry.messages.contains(&None)).map(|entry| &entry.case);
+    match Failure::new(cases, &errors) {
+        Some(failure) => Err(failure),
+        None => Ok(Answer::new(entries.iter().map(|entry| &entry.case), (!all.is_empty()).then_some(handed_back))),
+    }
 }
 
 /// The messages that SQS delivers again, each once.

@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::ConfigError;
+use crate::sandbox::AnswerNotTaken;
 
 /// Starts logging at `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's logging configuration.
 ///
@@ -16,6 +17,8 @@ use crate::config::ConfigError;
 /// access key ID, at TRACE the runtime prints the whole event. `RUST_LOG` is not read.
 pub fn init() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+    // What a person has to do is told in warnings.
+    let level = level.max(Level::WARN);
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -36,7 +39,13 @@ fn says_something_new(line: &Metadata<'_>) -> bool {
 
 /// Tells why the process ends.
 pub fn cannot_run(error: &(dyn Error + 'static)) {
-    let code = if error.is::<ConfigError>() { "invalid_configuration" } else { "cannot_start" };
+    let code = if error.is::<ConfigError>() {
+        "invalid_configuration"
+    } else if error.is::<AnswerNotTaken>() {
+        "answer_not_taken"
+    } else {
+        "cannot_start"
+    };
     tracing::error!(code, "the function cannot run: {}", with_causes(error));
 }
 

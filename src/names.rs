@@ -81,9 +81,18 @@ impl AccountId {
         (text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())).then(|| Self(text.to_owned()))
     }
 
-    /// The first of several places of an event that holds an account ID. AWS fills some of them wrongly.
-    pub fn first_of<'a>(candidates: impl IntoIterator<Item = Option<&'a str>>) -> Option<Self> {
-        candidates.into_iter().flatten().find_map(|text| Self::new(text.trim()))
+    /// Reads an account ID that went through other hands: with separators (`1111-2222-3333`), or in an ARN.
+    pub fn read(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.starts_with("arn:") {
+            return text.split(':').nth(4).and_then(Self::new);
+        }
+        Self::new(&text.replace(['-', ' '], ""))
+    }
+
+    /// Reads an account ID that was made a number, and so has lost the zeros before it.
+    pub fn of_number(number: u64) -> Option<Self> {
+        Self::new(&format!("{number:012}"))
     }
 }
 
@@ -221,11 +230,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_well_formed_account_counts() {
-        let key = "AKIAIOSFODNN7EXAMPLE";
-        let first =
-            AccountId::first_of([None, Some(key), Some("1234567890"), Some("123456789012"), Some("111122223333")]);
-        assert_eq!(first.as_ref().map(AccountId::as_str), Some("123456789012"));
+    fn an_account_is_read_as_far_as_it_can_be() {
+        let id = |account: Option<AccountId>| account.map(|account| account.to_string());
+        for (text, account) in [
+            ("123456789012", Some("123456789012")),
+            (" 1234-5678-9012 ", Some("123456789012")),
+            ("arn:aws:iam::123456789012:root", Some("123456789012")),
+            ("arn:aws:iam::aws:policy/x", None),
+            ("AKIAIOSFODNN7EXAMPLE", None),
+            ("1234567890", None),
+            ("XXXXXXXXXXXX", None),
+        ] {
+            assert_eq!(id(AccountId::read(text)).as_deref(), account, "{text}");
+        }
+        assert_eq!(id(AccountId::of_number(12)).as_deref(), Some("000000000012"));
+        assert_eq!(id(AccountId::of_number(1_234_567_890_123)), None);
     }
 
     #[test]

@@ -1,20 +1,33 @@
 //! What is to be done about a credential, without any of the reasons for it.
 
 use crate::config::Exempt;
-use crate::credential::{KeyStatus, Principal};
-use crate::names::{AccessKeyId, AccountId, RoleId, UserName};
+use crate::credential::{Identified, KeyStatus, Principal};
+use crate::names::{AccessKeyId, AccountId, UserId, UserName};
 
 /// What is done in which account.
 #[derive(Clone, Debug)]
 pub struct Plan<'c> {
-    /// The account whose IAM is asked.
+    /// The account whose IAM is asked first.
     pub account: AccountId,
+    /// Other accounts to ask where IAM says that the credential is not there.
+    pub elsewhere: Vec<AccountId>,
+    /// An account that the event names, too, and that may not or cannot be asked.
+    pub beyond: Option<AccountId>,
     /// The one step that kills the credential, or restores it.
     pub first: First<'c>,
-    /// What comes after it, in this order. Each is tried, whatever becomes of the others.
+    /// What is done where there is no such key in any account.
+    pub if_gone: IfGone<'c>,
+    /// What comes after the first step, in this order. Each is tried, whatever becomes of the others.
     pub then: Vec<Then>,
     /// Ask IAM, but change nothing.
     pub dry_run: bool,
+}
+
+impl Plan<'_> {
+    /// The accounts to ask, in this order.
+    pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
+        std::iter::once(&self.account).chain(&self.elsewhere)
+    }
 }
 
 /// The step that kills or restores.
@@ -34,9 +47,7 @@ pub enum First<'c> {
     /// Deny a principal whose temporary credentials are to end.
     Deny {
         /// The user or the role.
-        on: Principal,
-        /// What the role's identifier has to be. Always there for a role.
-        role_id: Option<RoleId>,
+        on: Identified,
         /// What is denied.
         measure: Measure,
     },
@@ -64,6 +75,27 @@ impl First<'_> {
             Self::DeleteRootKey { .. } => Step::DeleteRootKey,
         }
     }
+}
+
+/// What is done where IAM knows no such key of any user.
+#[derive(Clone, Copy, Debug)]
+pub enum IfGone<'c> {
+    /// Nothing: it was deleted, or never was.
+    Nothing,
+    /// It is a key of the root user, which may be deleted or not.
+    RootKey {
+        /// Whether `ROOT_KEYS` lets it be deleted, where it is a member account's.
+        delete: bool,
+    },
+    /// Its user, or whoever deleted it, may have sessions left.
+    ContainOwner {
+        /// The user that the event names.
+        user: &'c UserName,
+        /// The identifier that the event gives for the user.
+        id: Option<&'c UserId>,
+        /// What is denied.
+        measure: Measure,
+    },
 }
 
 /// A step on the key, or on the user whose key it is, after the key has its status.
@@ -101,10 +133,12 @@ pub enum Step {
     FindOwner,
     /// Deactivating the key, or making it active again.
     SetStatus(KeyStatus),
-    /// Comparing the role with the one that the finding means.
-    CheckRole,
+    /// Comparing a user or a role with the one that the finding means.
+    CheckPrincipal,
     /// Denying a principal its sessions or everything.
     Deny(Measure),
+    /// Attaching AWS's policy beside a deny that holds.
+    BackUpDeny,
     /// Taking away what was put on a principal.
     Lift,
     /// Deleting the key when it is dead.

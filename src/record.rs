@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::credential::{KeyStatus, Principal, ReservedRole};
-use crate::failure::Failed;
+use crate::failure::{Cause, Failed};
 use crate::finding::{NotInForce, Severity};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 use crate::plan::{Measure, Step};
@@ -17,6 +17,8 @@ use crate::plan::{Measure, Step};
 /// The facts about one credential.
 #[derive(Debug, Default)]
 pub struct Record {
+    /// The account that was acted in, or asked last.
+    pub account: Option<AccountId>,
     /// Whose key it is, on IAM's word.
     pub owner: Option<UserName>,
     /// What AWS confirmed, in order.
@@ -25,6 +27,8 @@ pub struct Record {
     pub left: Option<Left>,
     /// The steps that failed.
     pub failed: Vec<Failed>,
+    /// The step that was begun last.
+    pub begun: Option<Step>,
     /// Whether a later read showed the state that was brought about.
     pub confirmed: bool,
     /// What that read told of the key and its siblings.
@@ -59,6 +63,16 @@ pub enum Done {
         from: Principal,
         /// Whether `AWSDenyAll` is still attached, without this function's mark.
         deny_all_stays: bool,
+    },
+    /// A part of what this function put on a principal is gone.
+    LiftedInPart {
+        /// The user or the role.
+        from: Principal,
+    },
+    /// There was nothing of this function on a principal.
+    NothingToLift {
+        /// The user or the role.
+        from: Principal,
     },
 }
 
@@ -154,16 +168,21 @@ pub enum Left {
         /// Whether it is another one than the function's, so that `ROOT_KEYS` could let the key be deleted.
         deletable: bool,
     },
-    /// Temporary credentials that the configuration leaves alone, or whose holder is not a user or a role with a name.
-    TemporaryCredentials,
-    /// A role's name without its identifier.
-    RoleUnknown(RoleName),
+    /// Temporary credentials that are left alone.
+    TemporaryCredentials {
+        /// Whether `CONTAINMENT` would end them if it said so.
+        by_configuration: bool,
+    },
+    /// A user's or a role's name without its identifier.
+    PrincipalUnknown(Principal),
     /// A role that only AWS may change.
     Reserved(RoleName, ReservedRole),
     /// The event contradicts itself.
     Contradictory,
     /// The event gives no access key ID.
     Unidentified,
+    /// The event gives no readable account.
+    AccountUnreadable(ForeignText),
     /// `ACCOUNTS` does not list the account.
     AccountNotListed(AccountId),
     /// There is no way into the account.
@@ -180,14 +199,22 @@ pub enum Left {
     },
     /// IAM knows no such key.
     NoSuchKey,
+    /// IAM knows no such key in the accounts that could be asked, and the event names another one.
+    NotEverywhere(AccountId),
+    /// IAM knows no such key, and its identifier was issued by another account.
+    IssuedElsewhere(AccountId),
+    /// IAM knows no such key, and the event does not tell well enough whose it was to end that user's sessions.
+    GoneWithoutOwner(UserName),
     /// The root user has no such key.
     NoSuchRootKey,
     /// There is no such user or role, which a command named.
     NoSuchPrincipal,
     /// There is no such user or role, whose session the event names.
     PrincipalNotHere(Principal),
-    /// The role is not the session's.
-    RoleDiffers(RoleName),
+    /// The user or the role is not the session's.
+    PrincipalDiffers(Principal),
+    /// The event names several holders for one session.
+    HoldersDiffer,
     /// It is the role that this function itself uses.
     OwnRole(RoleName),
     /// The policies of the principal leave no space for a deny.
@@ -196,6 +223,8 @@ pub enum Left {
     Unmodifiable(Principal),
     /// `DRY_RUN`.
     DryRun,
+    /// The same where IAM knows no such key, so that something else would have been done.
+    DryRunGone,
 }
 
 impl Left {
@@ -209,11 +238,16 @@ impl Left {
             | Self::SourceNotListed => Outcome::Ignored,
             Self::Exempt { .. } | Self::OwnerExempt { .. } => Outcome::Exempt,
             Self::NoSuchKey | Self::NoSuchRootKey | Self::NoSuchPrincipal => Outcome::NotFound,
-            Self::DryRun => Outcome::Planned,
+            Self::DryRun | Self::DryRunGone => Outcome::Planned,
             Self::OnlyReported
             | Self::RootKey { .. }
-            | Self::TemporaryCredentials
-            | Self::RoleUnknown(_)
+            | Self::TemporaryCredentials { .. }
+            | Self::PrincipalUnknown(_)
+            | Self::AccountUnreadable(_)
+            | Self::NotEverywhere(_)
+            | Self::IssuedElsewhere(_)
+            | Self::GoneWithoutOwner(_)
+            | Self::HoldersDiffer
             | Self::Reserved(..)
             | Self::Contradictory
             | Self::Unidentified
@@ -221,11 +255,18 @@ impl Left {
             | Self::AccountOutOfReach { .. }
             | Self::OwnerDiffers { .. }
             | Self::PrincipalNotHere(_)
-            | Self::RoleDiffers(_)
+            | Self::PrincipalDiffers(_)
             | Self::OwnRole(_)
             | Self::QuotaFull(_)
             | Self::Unmodifiable(_) => Outcome::NeedsAttention,
         }
+    }
+}
+
+impl Left {
+    /// Whether it is only said of one account, so that the credential may be in another.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoSuchKey | Self::PrincipalNotHere(_) | Self::PrincipalDiffers(_))
     }
 }
 
@@ -243,8 +284,10 @@ impl Record {
             return left.outcome();
         }
         match self.done.first() {
-            None => Outcome::Failed,
-            Some(Done::StatusSet(KeyStatus::Active) | Done::Lifted { .. }) => Outcome::Restored,
+            None | Some(Done::LiftedInPart { .. }) => Outcome::Failed,
+            Some(Done::StatusSet(KeyStatus::Active) | Done::Lifted { .. } | Done::NothingToLift { .. }) => {
+                Outcome::Restored
+            }
             Some(
                 Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired)
                 | Done::KeyDeleted
@@ -259,16 +302,22 @@ impl Record {
         self.failed.iter().filter(|failed| !failed.step.only_informs())
     }
 
-    /// Forgets a change that a later read contradicts: IAM's last word counts.
-    pub fn take_back(&mut self, step: Step) {
-        self.done.retain(|done| match step {
-            Step::SetStatus(status) => *done != Done::StatusSet(status),
-            Step::DeleteKey => *done != Done::KeyDeleted,
-            Step::DeleteRootKey => *done != Done::RootKeyDeleted,
-            Step::FindOwner | Step::CheckRole | Step::Deny(_) | Step::Lift | Step::ListCredentials | Step::Confirm => {
-                true
-            }
-        });
+    /// Whether IAM has the key no more, by its answer to the deletion or by a later list.
+    pub fn key_is_gone(&self) -> bool {
+        let is_not_listed = self.seen.as_ref().is_some_and(|seen| seen.complete && seen.key.is_none());
+        is_not_listed || self.has(|done| matches!(done, Done::KeyDeleted | Done::RootKeyDeleted))
+    }
+
+    /// Whether IAM confirmed a change of the key's status and then listed the key in the other one.
+    pub fn status_is_doubtful(&self) -> bool {
+        let doubts =
+            |failed: &Failed| matches!((failed.step, &failed.cause), (Step::SetStatus(_), Cause::Disagreement(_)));
+        self.failed.iter().any(doubts)
+    }
+
+    /// Begins a step: what is cut off by the deadline is told as this one.
+    pub fn begin(&mut self, step: Step) {
+        self.begun = Some(step);
     }
 
     /// Whether AWS confirmed a change that is of interest to the caller.
@@ -284,6 +333,8 @@ pub struct KeysSeen {
     pub key: Option<ListedKey>,
     /// The user's other keys, which were not touched.
     pub siblings: Vec<ListedKey>,
+    /// Whether IAM gave all of them.
+    pub complete: bool,
     /// When it was read.
     pub at: DateTime<Utc>,
 }

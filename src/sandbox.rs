@@ -30,6 +30,11 @@ enum Doing {
     Waiting,
 }
 
+/// The runtime API did not take an answer. What was done is in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the runtime API did not take the answer")]
+pub struct AnswerNotTaken(#[source] Error);
+
 /// Serves invocations until the sandbox ends.
 ///
 /// The runtime interface emulator starts the process before its runtime API listens, so a new process tries for a while.
@@ -49,7 +54,8 @@ pub async fn serve(app: &App) -> Result<(), Error> {
                 tokio::time::sleep(PAUSE).await;
             }
             Doing::Waiting if no_answer.is_some() => return Ok(()),
-            Doing::Starting | Doing::Answering | Doing::Waiting => return Err(error),
+            Doing::Answering => return Err(AnswerNotTaken(error).into()),
+            Doing::Starting | Doing::Waiting => return Err(error),
         }
     }
 }

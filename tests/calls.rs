@@ -8,7 +8,7 @@ use std::fmt::Write;
 use common::answers::outcome;
 use common::event;
 use common::fake_iam::FakeIam;
-use common::ids::{KEY, MEMBER, OWN, ROLE_ID};
+use common::ids::{KEY, MEMBER, OWN, ROLE_ID, USER_ID};
 use serde_json::{Value, json};
 
 /// One row of the table, but for exemption and dry run.
@@ -36,7 +36,11 @@ fn rows() -> Vec<Row> {
 impl Row {
     fn finding(&self) -> Value {
         let mut finding = event("guardduty-iam-user");
-        let principal = if self.user_type == "AssumedRole" { format!("{ROLE_ID}:session") } else { String::new() };
+        let principal = match self.user_type {
+            "AssumedRole" => format!("{ROLE_ID}:session"),
+            "IAMUser" => USER_ID.to_owned(),
+            _ => String::new(),
+        };
         finding["detail"]["resource"]["accessKeyDetails"] = json!({
             "accessKeyId": KEY.replace("AKIA", self.prefix), "principalId": principal,
             "userType": self.user_type, "userName": "Bob",

@@ -86,12 +86,14 @@ async fn a_key_that_iam_does_not_know_is_not_found() {
 
 #[tokio::test]
 async fn a_missing_permission_to_look_up_the_owner_fails_the_invocation() {
-    for policy in [" because no identity-based policy allows it", " with an explicit deny in a service control policy"]
-    {
+    for (policy, advice) in [
+        (" because no identity-based policy allows it", "grant iam:GetAccessKeyLastUsed"),
+        (" with an explicit deny in a service control policy", "lift the explicit deny"),
+    ] {
         let refusal = denied(&format!("iam:GetAccessKeyLastUsed on resource: access key {KEY}{policy}"));
         let iam = FakeIam::of_bob().await.always("GetAccessKeyLastUsed", refusal);
         let answer = iam.function(&[]).invoke(&without_user());
-        assert_failed(&answer, "MissingPermission", &["iam:GetAccessKeyLastUsed", KEY, "grant"]);
+        assert_failed(&answer, "MissingPermission", &["iam:GetAccessKeyLastUsed", KEY, advice]);
     }
 }
 
@@ -314,10 +316,11 @@ async fn an_owner_that_changes_its_mind_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_key_deleted_while_it_was_looked_up_is_not_found() {
+async fn an_owner_that_iam_names_and_then_does_not_know_is_no_absence() {
     let owner = success("GetAccessKeyLastUsed", "<UserName>Bob</UserName>");
     let iam = FakeIam::start().await.key("Bob", OTHER_KEY).always("GetAccessKeyLastUsed", owner);
-    assert_eq!(outcome(&iam.function(&[]).invoke(&event("guardduty-iam-user"))), "not_found");
+    let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
+    assert_failed(&answer, "StepFailed", &[KEY, "no such key"]);
 }
 
 #[tokio::test]
@@ -474,6 +477,6 @@ async fn a_command_inside_an_envelope_is_not_obeyed() {
     let iam = FakeIam::of_bob().await;
     let message = json!({"messageId": "1", "eventSource": "aws:sqs", "body": event("command-restore").to_string()});
     let answer = iam.function(&[]).invoke(&json!({"Records": [message]}));
-    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
+    assert_failed(&answer, "InvalidInput", &["Records[0].body"]);
     iam.assert_no_calls();
 }

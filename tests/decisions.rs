@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 #[test]
 fn every_sample() {
     for sample in SAMPLES {
-        assert_eq!(lines(event(sample.event), sample.variables), sample.decided, "{}", sample.event);
+        assert_eq!(lines(&event(sample.event), sample.variables), sample.decided, "{}", sample.event);
     }
 }
 
@@ -37,7 +37,7 @@ fn changed(name: &str, changes: &[(&str, Value)]) -> Value {
 
 #[track_caller]
 fn check(name: &str, changes: &[(&str, Value)], expected: &[&str]) {
-    assert_eq!(lines(changed(name, changes), &[]), expected, "{name} with {changes:?}");
+    assert_eq!(lines(&changed(name, changes), &[]), expected, "{name} with {changes:?}");
 }
 
 const DETAILS: &str = "/detail/resource/accessKeyDetails";
@@ -59,12 +59,12 @@ fn a_users_temporary_credentials_are_not_a_key() {
 }
 
 #[test]
-fn root_is_never_a_user_name() {
+fn root_is_a_users_name_only_if_iam_says_so() {
     for name in ["root", "Root", "<root_account>"] {
         check(
             "trusted-advisor-exposed-key",
             &[("/detail/check-item-detail/User Name (IAM or Root)", json!(name))],
-            &[ATTENTION],
+            &[ACT_NAMELESS],
         );
     }
     check("guardduty-root-key", &[(&format!("{DETAILS}/userName"), Value::Null)], &[ATTENTION]);
@@ -180,13 +180,28 @@ fn the_account_is_that_of_the_finding_and_the_envelopes_comes_last() {
         ("trusted-advisor-exposed-key", "/account"),
     ] {
         check(name, &[(pointer, json!(MEMBER))], &[member]);
-        // A key id, a masked number or nothing stands there: the next place counts, or the envelope.
+        for given in [json!("1111-2222-3333"), json!(111_122_223_333_u64), json!(format!("arn:aws:iam::{MEMBER}:root"))]
+        {
+            check(name, &[(pointer, given)], &[member]);
+        }
+        // A key id or nothing stands there: the next place counts, or the envelope.
         if pointer != "/account" {
-            for given in [json!(KEY), json!("1234567890"), json!("1234567890123"), json!(7), Value::Null] {
+            for given in [json!(KEY), json!(""), Value::Null] {
                 check(name, &[(pointer, given)], &[ACT]);
             }
         }
     }
+    // What is no account is not the same as none.
+    for given in [json!("1234567890"), json!("1234567890123"), json!({}), json!(1.5)] {
+        let nowhere = "needs_attention KEY Bob";
+        check("guardduty-iam-user", &[("/detail/accountId", given.clone())], &[nowhere]);
+        check("security-hub-imported", &[("/detail/findings/0/AwsAccountId", given.clone())], &[nowhere]);
+        check("trusted-advisor-exposed-key", &[("/account", given.clone())], &[nowhere]);
+        // These have a second place of their own.
+        check("health-credentials-exposed", &[("/detail/affectedAccount", given.clone())], &[ACT]);
+        check("security-hub-v2", &[("/detail/findings/0/cloud/account/uid", given)], &[ACT]);
+    }
+    check("guardduty-iam-user", &[("/detail/accountId", json!(7))], &["needs_attention KEY Bob 000000000007"]);
     check("health-credentials-exposed", &[("/account", json!(MEMBER))], &[ACT]);
     check("guardduty-iam-user", &[("/account", json!(MEMBER))], &[ACT]);
     let zeros = "needs_attention KEY Bob 000000000012";
@@ -206,12 +221,11 @@ fn actors_without_a_user_or_a_credential_do_not_hide_the_others() {
     );
     check("guardduty-attack-sequence", &[(actors, json!([]))], &["needs_attention OWN"]);
     check("guardduty-attack-sequence", &[("/detail/service/detection", Value::Null)], &["needs_attention OWN"]);
-    let foreign = json!(MEMBER);
-    check(
-        "guardduty-attack-sequence",
-        &[(&format!("{actors}/0/user/account/uid"), foreign)],
-        &["needs_attention KEY Bob MEMBER", ATTENTION_TO_SESSION, ACT_ON_CAROL],
-    );
+    // It is where the activity took place, which need not be where the user is.
+    for activity in [json!(MEMBER), json!("1234567890"), Value::Null] {
+        let place = format!("{actors}/0/user/account/uid");
+        check("guardduty-attack-sequence", &[(&place, activity)], &[ACT, ATTENTION_TO_SESSION, ACT_ON_CAROL]);
+    }
 }
 
 #[test]
@@ -233,7 +247,7 @@ fn policy_findings_are_not_acted_on_however_the_type_is_written() {
     }
     let macie =
         changed("guardduty-iam-user", &[("/source", json!("aws.macie")), ("/detail-type", json!("Macie Finding"))]);
-    assert_eq!(lines(macie, &[]), ["ignored"]);
+    assert_eq!(lines(&macie, &[]), ["ignored"]);
 }
 
 #[test]
@@ -265,6 +279,7 @@ fn severities_are_brought_to_one_scale() {
         (json!({"Product": 3.9, "Label": "HIGH"}), IGNORED),
         (json!({"Product": 4}), ACT),
         (json!({"Normalized": 39}), IGNORED),
+        (json!({"Label": "LOW", "Normalized": 40}), IGNORED),
         (json!({"Normalized": 40}), ACT),
         (json!({"Label": "LOW"}), IGNORED),
         (json!({"Label": "MEDIUM"}), ACT),
@@ -333,6 +348,9 @@ fn a_v2_finding_without_details_or_named_by_the_resource_is_read() {
 #[test]
 fn every_version_of_the_quarantine_is_reported_and_never_the_callers_key() {
     let policy = "/detail/requestParameters/policyArn";
+    for code in ["AccessDenied", "LimitExceededException"] {
+        check("cloudtrail-quarantine-attached", &[("/detail/errorCode", json!(code))], &[ATTENTION_TO_BOB]);
+    }
     for version in ["", "V2", "V4", "V17"] {
         let arn = format!("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantine{version}");
         check("cloudtrail-quarantine-attached", &[(policy, json!(arn))], &[ATTENTION_TO_BOB]);
@@ -341,7 +359,6 @@ fn every_version_of_the_quarantine_is_reported_and_never_the_callers_key() {
         (policy, json!(format!("arn:aws:iam::{OWN}:policy/AWSCompromisedKeyQuarantineV2"))),
         (policy, json!("arn:aws:iam::aws:policy/ReadOnlyAccess")),
         ("/detail/requestParameters", json!(null)),
-        ("/detail/errorCode", json!("AccessDenied")),
         ("/detail/eventName", json!("DetachUserPolicy")),
     ] {
         check("cloudtrail-quarantine-attached", &[other], &["ignored"]);
@@ -379,14 +396,103 @@ fn several_findings_in_one_event_are_all_read_and_one_that_is_broken_hides_none(
     let finding = event["detail"]["findings"][0].clone();
     let second = replaced(&finding, &[(KEY, OTHER_KEY), ("Bob", "Carol")]);
     event["detail"]["findings"] = json!([finding, "broken", second]);
-    assert_eq!(lines(event, &[]), [ACT, "error detail.findings[1]", ACT_ON_CAROL]);
+    assert_eq!(lines(&event, &[]), [ACT, "error detail.findings[1]", ACT_ON_CAROL]);
 }
 
 #[test]
 fn an_sns_event_is_not_taken_for_one_of_sqs() {
     let sns = event("sns-guardduty");
-    let items = read(sns);
+    let items = read(&sns.to_string());
     assert!(items.iter().all(|item| item.message.is_none()) && items.len() == 1);
     let bare = changed("sns-guardduty", &[("/Records/0/Sns/Message", json!("{\"detail\":{}}"))]);
-    assert_eq!(lines(bare, &[]), ["error Records[0].Sns.Message"]);
+    assert_eq!(lines(&bare, &[]), ["error Records[0].Sns.Message"]);
+}
+
+#[test]
+fn the_types_of_security_hub_pass_the_gates_of_guarddutys() {
+    let types = "/detail/findings/0/Types";
+    let severity = "/detail/findings/0/Severity";
+    for (kind, below) in [
+        ("TTPs/Impact/IAMUser-AnomalousBehavior", IGNORED),
+        ("TTPs/Privilege Escalation/IAMUser-AnomalousBehavior", IGNORED),
+        ("TTPs/AnomalousBehavior/PrivilegeEscalation:Kubernetes-RoleBindingCreated", IGNORED),
+        ("TTPs/UnauthorizedAccess:IAMUser-TorIPCaller", ACT),
+    ] {
+        let at = |value: f64| [(types, json!([kind])), (severity, json!({"Product": value}))];
+        check("security-hub-imported", &at(5.0), &[below]);
+        check("security-hub-imported", &at(8.0), &[ACT]);
+    }
+}
+
+#[test]
+fn a_level_that_says_nothing_leaves_it_to_the_vendor() {
+    let one = "/detail/findings/0";
+    for (word, vendors, expected) in [
+        ("Other", json!({"severity": "High", "severity_id": 4}), ACT),
+        ("Other", json!({"severity": "Low"}), IGNORED),
+        ("Low", json!({"severity": "High"}), IGNORED),
+        ("Unknown", json!({"severity_id": 8}), ACT),
+        ("Unknown", json!({}), "error detail.findings[0].severity_id"),
+    ] {
+        for level in [0, 99] {
+            let changes = [
+                (format!("{one}/severity_id"), json!(level)),
+                (format!("{one}/severity"), json!(word)),
+                (format!("{one}/vendor_attributes"), vendors.clone()),
+            ];
+            let changes: Vec<_> = changes.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
+            check("security-hub-v2", &changes, &[expected]);
+        }
+    }
+}
+
+#[test]
+fn a_known_event_without_its_mandatory_part_fails() {
+    let exports = json!({"findings": [{"type": "Recon:IAMUser/TorIPCaller"}]});
+    for (name, detail, expected) in [
+        ("guardduty-iam-user", json!({}), "error detail.type"),
+        ("guardduty-iam-user", exports, "error detail.type"),
+        ("security-hub-imported", json!({"findings": [{}]}), "error detail.findings[0].ProductArn"),
+        ("security-hub-custom-action", json!({"findings": [{}]}), "error detail.findings[0].Resources"),
+        ("security-hub-v2", json!({"findings": [{}]}), "error detail.findings[0].metadata.product.uid"),
+        ("security-hub-v2", json!({"findings": []}), "error detail.findings"),
+        ("health-credentials-exposed", json!({}), "error detail.eventTypeCode"),
+        ("trusted-advisor-exposed-key", json!({}), "error detail.check-name"),
+        ("cloudtrail-quarantine-attached", json!({}), "error detail.eventName"),
+    ] {
+        check(name, &[("/detail", detail)], &[expected]);
+    }
+    check("guardduty-iam-user", &[("/detail/type", json!(["x"]))], &["error detail.type"]);
+    check("guardduty-iam-user", &[(DETAILS, json!(KEY))], &["error detail.resource.accessKeyDetails"]);
+}
+
+#[test]
+fn a_key_at_the_end_of_an_arn_is_the_key_and_nobodys_name() {
+    let id = "/detail/findings/0/Resources/1/Id";
+    let details = ("/detail/findings/0/Resources/1/Details", Value::Null);
+    for (end, expected) in [
+        (format!("user/team/Bob/access-key/{KEY}"), ACT),
+        (format!("access-key/{KEY}"), ACT_NAMELESS),
+        (format!("user/{KEY}"), ACT_NAMELESS),
+        ("user/Bob/access-key/AKIAXXXXXXXXXXXXXXXX".to_owned(), ATTENTION_TO_BOB),
+    ] {
+        let arn = json!(format!("arn:aws:iam::{OWN}:{end}"));
+        check("security-hub-imported", &[(id, arn), details.clone()], &[expected]);
+    }
+}
+
+#[test]
+fn what_nobody_can_identify_is_told_where_somebody_asked_for_it() {
+    let partner = changed(
+        "custom-source",
+        &[("/source", json!("aws.partner/example.com/1")), ("/detail/accessKeyId", Value::Null)],
+    );
+    let listed = [("CUSTOM_SOURCES", "aws.partner/example.com/1")];
+    assert_eq!(lines(&partner, &listed), [ATTENTION_TO_BOB]);
+    assert_eq!(lines(&partner, &[]), ["ignored Bob OWN"]);
+    let bucket = json!([{"Type": "AwsS3Bucket", "Id": "arn:aws:s3:::amzn-s3-demo-bucket"}]);
+    let resources = "/detail/findings/0/Resources";
+    check("security-hub-custom-action-user", &[(resources, bucket)], &["needs_attention OWN"]);
+    let archived = ("/detail/findings/0/RecordState", json!("ARCHIVED"));
+    check("security-hub-custom-action-user", &[archived], &["ignored Bob OWN"]);
 }

@@ -48,7 +48,7 @@ async fn a_users_temporary_credentials_end_with_the_sessions_of_the_user() {
     let iam = FakeIam::of_bob().await;
     let answer = iam.function(SESSIONS).invoke(&user_session());
     assert_eq!(outcome(&answer), "contained");
-    assert_eq!(iam.call_lines(), ["PutUserPolicy Bob key-remediator-deny-sessions"]);
+    assert_eq!(iam.call_lines(), ["GetUser Bob", "PutUserPolicy Bob key-remediator-deny-sessions"]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
 }
 
@@ -131,10 +131,10 @@ async fn a_whole_user_is_denied_by_awss_policy_and_its_other_credentials_are_lis
 }
 
 #[tokio::test]
-async fn a_users_temporary_credentials_are_denied_everything_by_the_first_call() {
+async fn a_users_temporary_credentials_are_denied_everything_by_the_first_change() {
     let iam = FakeIam::of_bob().await;
     assert_eq!(outcome(&iam.function(PRINCIPAL).invoke(&user_session())), "contained");
-    assert_eq!(iam.call_lines()[0], "PutUserPolicy Bob key-remediator-deny-all");
+    assert_eq!(iam.call_lines()[..2], ["GetUser Bob", "PutUserPolicy Bob key-remediator-deny-all"]);
 }
 
 #[tokio::test]

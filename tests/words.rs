@@ -72,7 +72,9 @@ async fn a_read_that_hangs_after_the_denies_takes_nothing_back() {
         let told = told(&iam, &[containment, TWO_SECONDS], &event("guardduty-iam-user"));
         assert_eq!(outcome(&told.answer), "contained");
         assert_says(result(&told.answer), "reason", &[KEY, "was deactivated", denied], &["could not end", "may still"]);
-        assert_eq!(told.summary(), ["INFO contained key_deactivated", "WARN - confirm_out_of_time"]);
+        let summary = told.summary();
+        assert_eq!(summary[..2], ["INFO contained key_deactivated", "WARN - confirm_out_of_time"]);
+        assert!(summary[2..].iter().all(|line| line.starts_with("WARN - list_credentials_")), "{summary:?}");
     }
 }
 
@@ -99,7 +101,7 @@ async fn a_deny_that_fails_after_the_kill_does_not_hide_that_the_key_was_killed_
             let variables = [containment, ("AWS_LAMBDA_FUNCTION_TIMEOUT", time)];
             let told = told(&iam, &variables, &event("guardduty-iam-user"));
             assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
-            let message = &["was deactivated", "{\"AccountId\":", "\"Status\":\"Active\"", "sessions may still work"];
+            let message = &["was deactivated", "{\"AccountId\":", "\"Status\":\"Active\"", "may still work"];
             let error_type = if kind == "not_permitted" { "MissingPermission" } else { "StepFailed" };
             assert_failed(&told.answer, error_type, message);
             let code = format!("{step}_{kind}");
@@ -116,8 +118,13 @@ async fn a_deny_that_fails_after_the_kill_does_not_hide_that_the_key_was_killed_
 #[tokio::test]
 async fn of_a_message_that_is_handed_back_the_answer_says_what_was_done() {
     let iam = FakeIam::of_bob().await.always("PutUserPolicy", refused());
-    let told = told(&iam, &[SESSIONS], &event("sqs-guardduty"));
-    assert_eq!(outcome(&told.answer), "contained");
+    let mut batch = event("sqs-guardduty");
+    let mut harmless = batch["Records"][0].clone();
+    harmless["messageId"] = json!("harmless");
+    harmless["body"] = json!(event("unrelated-schedule").to_string());
+    batch["Records"].as_array_mut().expect("records").push(harmless);
+    let told = told(&iam, &[SESSIONS], &batch);
+    assert_eq!(results(&told.answer)[0]["outcome"], "contained");
     assert_eq!(told.answer["batchItemFailures"].as_array().map(Vec::len), Some(1), "{:#}", told.answer);
 }
 
@@ -127,8 +134,11 @@ async fn a_deny_that_stands_in_part_is_told_as_far_as_it_stands() {
     let iam = FakeIam::of_bob().await.always("ListAttachedUserPolicies", refusal);
     let told = told(&iam, &[PRINCIPAL], &event("guardduty-iam-user"));
     assert!(iam.policies("user/Bob").contains_key("key-remediator-deny-all"));
-    assert_failed(&told.answer, "MissingPermission", &["user Bob was denied everything", "the deny stands"]);
-    assert_says(told.line("deny_user_not_permitted"), "message", &[], &["sessions may still work"]);
+    assert_failed(&told.answer, "MissingPermission", &["user Bob was denied everything", "the deny holds without it"]);
+    let (failure, result) = (told.line("back_up_deny_not_permitted"), told.line("key_deactivated"));
+    for line in [failure, result] {
+        assert_says(line, "message", &["user Bob was denied everything"], &["may still work", "could not deny"]);
+    }
 }
 
 #[tokio::test]
@@ -178,7 +188,17 @@ async fn a_key_that_is_listed_as_active_is_nowhere_told_as_contained() {
         let told = told(&iam, &[containment], &event("guardduty-iam-user"));
         assert_failed(&told.answer, "StepFailed", &["may still be active"]);
         assert_eq!(told.summary(), ["ERROR failed deactivate_key_contradicted"]);
-        assert_says(told.line("deactivate_key_contradicted"), "message", &[], &["was deactivated"]);
+        let line = told.line("deactivate_key_contradicted");
+        assert_says(
+            line,
+            "message",
+            &["IAM confirmed that", "was deactivated, but lists it as active"],
+            &["contained"],
+        );
+        // It may be dead, and then a person has to be able to take that back.
+        assert_says(line, "undo", &["UpdateAccessKey", "Active"], &[]);
+        let lists = iam.calls().iter().filter(|call| call.action == "ListAccessKeys").count();
+        assert_eq!(lists, 2, "read once more");
     }
 }
 
@@ -363,4 +383,94 @@ async fn every_line_and_every_result_has_a_code() {
     assert!(results(&answer).iter().all(|result| result["code"].is_string()), "{answer:#}");
     let lines = log_lines(&function.stop());
     assert!(lines.len() > results(&answer).len() && lines.iter().all(|line| line["code"].is_string()), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_list_that_lags_for_a_moment_does_not_fail_the_invocation() {
+    let active = format!(
+        "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId><Status>Active</Status>\
+         </member></AccessKeyMetadata>"
+    );
+    let iam = FakeIam::of_bob().await.first("ListAccessKeys", [success("ListAccessKeys", &active)]);
+    let told = told(&iam, &[], &event("guardduty-iam-user"));
+    assert_eq!((outcome(&told.answer), &result(&told.answer)["confirmed"]), ("contained", &json!(true)));
+}
+
+#[tokio::test]
+async fn what_a_list_does_not_hold_is_neither_confirmed_nor_told_as_safe() {
+    let only_the_key = format!(
+        "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId><Status>Inactive</Status>\
+         </member></AccessKeyMetadata><IsTruncated>true</IsTruncated><Marker>x</Marker>"
+    );
+    for (answer, confirmed) in [
+        (error(404, "NoSuchEntity", "The user with name Bob cannot be found."), Value::Null),
+        (success("ListAccessKeys", &only_the_key), json!(true)),
+        (success("ListAccessKeys", "<AccessKeyMetadata/><IsTruncated>true</IsTruncated>"), Value::Null),
+    ] {
+        let iam = FakeIam::of_bob().await.always("ListAccessKeys", answer);
+        let told = told(&iam, &[], &event("guardduty-iam-user"));
+        assert_eq!((outcome(&told.answer), &result(&told.answer)["confirmed"]), ("contained", &confirmed));
+        assert_says(result(&told.answer), "reason", &["could not be read"], &["no other active key"]);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_told_by_what_the_list_shows() {
+    // It took effect and nobody was told.
+    let iam = FakeIam::start().await.key("Bob", KEY).always("DeleteAccessKey", refused());
+    let gone = success("ListAccessKeys", "<AccessKeyMetadata/><IsTruncated>false</IsTruncated>");
+    let iam = iam.always("ListAccessKeys", gone);
+    let lost = told(&iam, &[DELETE], &event("guardduty-iam-user"));
+    assert_eq!((outcome(&lost.answer), &result(&lost.answer)["code"]), ("contained", &json!("key_deleted")));
+    assert_eq!(result(&lost.answer).get("undo"), None);
+    // Nobody knows.
+    let iam = FakeIam::of_bob().await.always("DeleteAccessKey", refused()).always("ListAccessKeys", refused());
+    let unknown = told(&iam, &[DELETE], &event("guardduty-iam-user"));
+    assert_failed(&unknown.answer, "StepFailed", &["did not confirm", "inactive or deleted"]);
+    // IAM says that the key is gone, and it is not.
+    let nothing = || error(404, "NoSuchEntity", "The Access Key cannot be found.");
+    let iam = FakeIam::of_bob().await.always("DeleteAccessKey", nothing());
+    let denied = told(&iam, &[DELETE], &event("guardduty-iam-user"));
+    assert_failed(&denied.answer, "StepFailed", &["at the same time"]);
+    assert_says(denied.line("key_deactivated"), "message", &["was deactivated"], &["was deleted"]);
+}
+
+#[tokio::test]
+async fn a_deletion_cannot_be_taken_back_and_nobody_says_so() {
+    let refusal = denied("iam:ListAttachedUserPolicies on resource: user Bob");
+    let iam = FakeIam::of_bob().await.always("ListAttachedUserPolicies", refusal);
+    let told = told(&iam, &[PRINCIPAL, DELETE], &event("guardduty-iam-user"));
+    assert_failed(&told.answer, "MissingPermission", &["the key was deleted", "lifts the deny: {"]);
+}
+
+#[tokio::test]
+async fn a_lift_that_iam_denies_or_does_by_half_is_told_as_such() {
+    let nobody = error(404, "NoSuchEntity", "The user with name Bob cannot be found.");
+    let iam = FakeIam::of_bob().await.always("ListUserPolicies", nobody);
+    let told_of = told(&iam, &[SESSIONS], &event("command-restore"));
+    assert_failed(&told_of.answer, "StepFailed", &["no user Bob", "made active again"]);
+
+    let iam = FakeIam::of_bob().await;
+    iam.function(&[PRINCIPAL]).invoke(&event("guardduty-iam-user"));
+    let iam = iam.always("DeleteUserPolicy", refused());
+    let told_of = told(&iam, &[PRINCIPAL], &json!({"RestoreSessions": {"UserName": "Bob"}}));
+    assert_failed(&told_of.answer, "StepFailed", &["a part of what was put on user Bob was taken away"]);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_killed_does_not_keep_its_known_owner_from_being_denied() {
+    let refusal = denied("iam:UpdateAccessKey on resource: user Bob");
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", refusal);
+    let mut nameless = event("guardduty-iam-user");
+    nameless["detail"]["resource"]["accessKeyDetails"].as_object_mut().expect("details").remove("userName");
+    let told = told(&iam, &[SESSIONS], &nameless);
+    assert_failed(&told.answer, "MissingPermission", &["could not deactivate", "user Bob was denied"]);
+    assert!(!iam.policies("user/Bob").is_empty());
+}
+
+#[tokio::test]
+async fn an_exemption_does_not_hide_what_aws_reports() {
+    let iam = FakeIam::of_bob().await;
+    let told = told(&iam, &[("EXEMPT", "Bob")], &event("cloudtrail-quarantine-attached"));
+    assert_eq!(outcome(&told.answer), "needs_attention");
 }

@@ -10,7 +10,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::StatusType;
 use chrono::{DateTime, Utc};
 
-use super::{call, found};
+use super::{Refusal, call, found, or_refusal, sound};
 use crate::credential::KeyStatus;
 use crate::failure::{AwsError, AwsErrorKind};
 use crate::names::{AccessKeyId, UserName};
@@ -44,7 +44,7 @@ pub struct KeyList {
 impl Iam {
     /// IAM of the account whose credentials `sdk` holds.
     pub(super) fn new(sdk: &SdkConfig) -> Self {
-        Self { client: Client::new(sdk), sdk: sdk.clone() }
+        Self { client: sound::client(sdk), sdk: sdk.clone() }
     }
 
     /// `iam:UpdateAccessKey`.
@@ -71,25 +71,26 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question, a missing permission included.
     pub async fn owner(&self, key: &AccessKeyId) -> Result<Option<UserName>, AwsError> {
+        const CALL: &str = "iam:GetAccessKeyLastUsed";
         let request = self.client.get_access_key_last_used().access_key_id(key.as_str());
-        match call(LAST_USED, request.send()).await {
+        match or_refusal(CALL, request.send()).await {
             Ok(answer) => match answer.user_name().and_then(UserName::new) {
                 Some(owner) => Ok(Some(owner)),
-                None => Err(AwsError::failed(LAST_USED, "IAM knows the key but names no user for it")),
+                None => Err(AwsError::failed(CALL, "IAM knows the key but names no user for it")),
             },
-            Err(AwsError { kind: AwsErrorKind::NoSuchEntity | AwsErrorKind::UnknownKey, .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(refusal) if is_about_an_unknown_key(&refusal, key) => Ok(None),
+            Err(refusal) => Err(refusal.error),
         }
     }
 
-    /// `iam:ListAccessKeys`: the keys of a user; none when there is no such user.
+    /// `iam:ListAccessKeys`: the keys of a user; `None` when there is no such user.
     ///
     /// # Errors
     /// When IAM did not answer the question.
-    pub async fn keys(&self, user: &UserName) -> Result<KeyList, AwsError> {
+    pub async fn keys(&self, user: &UserName) -> Result<Option<KeyList>, AwsError> {
         let answer = call("iam:ListAccessKeys", self.client.list_access_keys().user_name(user.as_str()).send()).await;
         let Some(answer) = found(answer)? else {
-            return Ok(KeyList::default());
+            return Ok(None);
         };
         let keys = answer.access_key_metadata().iter().filter_map(|key| {
             Some(ListedKey {
@@ -98,7 +99,7 @@ impl Iam {
                 created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::<Utc>::from),
             })
         });
-        Ok(KeyList { keys: keys.collect(), truncated: answer.is_truncated() })
+        Ok(Some(KeyList { keys: keys.collect(), truncated: answer.is_truncated() }))
     }
 }
 
@@ -107,34 +108,43 @@ pub(super) fn change<T>(answer: Result<T, AwsError>) -> Result<Change, AwsError>
     Ok(found(answer)?.map_or(Change::NoSuchEntity, |_| Change::Done))
 }
 
-const LAST_USED: &str = "iam:GetAccessKeyLastUsed";
-
-/// IAM answers `AccessDenied` for a key that it does not know, with a message that ends at the key. A message that goes
-/// on to say which policy is in the way means that the role lacks the permission.
-///
-/// The forms are those of <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>:
-/// "because no identity-based policy allows …", "with an explicit deny in a service control policy".
-pub(super) fn is_about_an_unknown_key(call: &str, denial: &str) -> bool {
-    let denial = denial.to_ascii_lowercase();
-    call == LAST_USED && !denial.contains("because no ") && !denial.contains("explicit deny")
+/// IAM answers `AccessDenied` for a key that it does not know, with a message that ends in that key ID. Every other denial
+/// means that the role lacks the permission: it goes on to say which policy is in the way, or says nothing of a key.
+fn is_about_an_unknown_key(Refusal { error, message }: &Refusal, key: &AccessKeyId) -> bool {
+    match error.kind {
+        AwsErrorKind::NoSuchEntity => true,
+        AwsErrorKind::MissingPermission => message.trim_end().ends_with(&format!("access key {key}")),
+        AwsErrorKind::QuotaFull
+        | AwsErrorKind::Unmodifiable
+        | AwsErrorKind::ExplicitlyDenied
+        | AwsErrorKind::Failed => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_USED, is_about_an_unknown_key};
+    use super::*;
 
     #[test]
-    fn a_denial_that_names_a_policy_is_a_missing_permission() {
+    fn only_a_denial_that_ends_in_the_key_says_that_there_is_no_such_key() {
+        let key = AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("valid");
         let denied = "User: arn:aws:sts::123456789012:assumed-role/key-policy/f is not authorized to perform: \
-                      iam:GetAccessKeyLastUsed on resource: access key AKIAIOSFODNN7EXAMPLE";
-        for (rest, expected) in [
-            ("", true),
-            (" because no identity-based policy allows the iam:GetAccessKeyLastUsed action", false),
-            (" because no permissions boundary allows the iam:GetAccessKeyLastUsed action", false),
-            (" with an explicit deny in a service control policy", false),
+                      iam:GetAccessKeyLastUsed on resource: access key";
+        for (message, expected) in [
+            (format!("{denied} {key}"), true),
+            (format!("{denied} {key} because no identity-based policy allows it"), false),
+            (format!("{denied} {key} with an explicit deny in a service control policy"), false),
+            (format!("{denied} AKIAI44QH8DHBEXAMPLE"), false),
+            (format!("{denied} *"), false),
+            ("Access denied.".to_owned(), false),
+            (String::new(), false),
         ] {
-            assert_eq!(is_about_an_unknown_key(LAST_USED, &format!("{denied}{rest}")), expected, "{rest}");
-            assert!(!is_about_an_unknown_key("iam:UpdateAccessKey", &format!("{denied}{rest}")));
+            let error = AwsError { kind: AwsErrorKind::MissingPermission, ..AwsError::failed("x", "y") };
+            assert_eq!(
+                is_about_an_unknown_key(&Refusal { error, message: message.clone() }, &key),
+                expected,
+                "{message}"
+            );
         }
     }
 }

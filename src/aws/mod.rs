@@ -6,6 +6,7 @@ pub mod iam;
 mod partition;
 pub mod principals;
 pub mod root;
+mod sound;
 
 use std::error::Error;
 
@@ -15,35 +16,58 @@ use crate::failure::{AwsError, AwsErrorKind};
 use crate::logs::with_causes;
 use crate::names::ForeignText;
 
-/// Makes a call. `send` is what the SDK's builder gives; it takes five KiB and is boxed, so that the futures around it
-/// do not hold and copy it.
-async fn call<T, E, R>(name: &'static str, send: impl Future<Output = Result<T, SdkError<E, R>>>) -> Result<T, AwsError>
+/// Makes a call. `send` is what the SDK's builder gives; it takes five KiB and is boxed at once, so that the futures
+/// around it do not hold and copy it.
+fn call<T, E, R>(
+    name: &'static str,
+    send: impl Future<Output = Result<T, SdkError<E, R>>>,
+) -> impl Future<Output = Result<T, AwsError>>
 where
     E: ProvideErrorMetadata + Error + 'static,
     R: std::fmt::Debug + 'static,
 {
-    Box::pin(send).await.map_err(|error| sorted(name, error.as_service_error().map(ProvideErrorMetadata::meta), &error))
+    let send = or_refusal(name, send);
+    async { send.await.map_err(|refusal| refusal.error) }
+}
+
+/// The same, with the words of AWS.
+fn or_refusal<T, E, R>(
+    name: &'static str,
+    send: impl Future<Output = Result<T, SdkError<E, R>>>,
+) -> impl Future<Output = Result<T, Refusal>>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let send = Box::pin(send);
+    async move { send.await.map_err(|error| sorted(name, error.as_service_error().map(ProvideErrorMetadata::meta), &error)) }
+}
+
+/// An error and the words of AWS, which are foreign and do not leave this module.
+struct Refusal {
+    error: AwsError,
+    message: String,
 }
 
 /// AWS's own words where there are some, otherwise the whole chain of causes: the SDK's outermost error says no more
 /// than "dispatch failure".
-fn sorted(call: &'static str, answer: Option<&ErrorMetadata>, error: &dyn Error) -> AwsError {
+fn sorted(call: &'static str, answer: Option<&ErrorMetadata>, error: &dyn Error) -> Refusal {
     let Some((code, answer)) = answer.and_then(|answer| Some((answer.code()?, answer))) else {
-        return AwsError::failed(call, &chain(error));
+        return Refusal { error: AwsError::failed(call, &chain(error)), message: String::new() };
     };
-    let message = answer.message().unwrap_or("no message");
+    let message = answer.message().unwrap_or_default().to_owned();
     let kind = match code {
         "NoSuchEntity" => AwsErrorKind::NoSuchEntity,
         "LimitExceeded" => AwsErrorKind::QuotaFull,
         "UnmodifiableEntity" => AwsErrorKind::Unmodifiable,
-        // The query services answer the first, the others the second.
-        "AccessDenied" | "AccessDeniedException" if iam::is_about_an_unknown_key(call, message) => {
-            AwsErrorKind::UnknownKey
-        }
+        // The query services answer the first, the others the second. The words are those of
+        // <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
+        "AccessDenied" | "AccessDeniedException" if message.contains("explicit deny") => AwsErrorKind::ExplicitlyDenied,
         "AccessDenied" | "AccessDeniedException" => AwsErrorKind::MissingPermission,
         _ => AwsErrorKind::Failed,
     };
-    AwsError { call, kind, problem: ForeignText::new(&format!("{code}: {message}")) }
+    let problem = ForeignText::new(&format!("{code}: {}", if message.is_empty() { "no message" } else { &message }));
+    Refusal { error: AwsError { call, kind, problem }, message }
 }
 
 /// What rustls says of a certificate that no trusted authority has signed.

@@ -6,7 +6,7 @@ use super::partition::arn_partition;
 use super::{call, found};
 use crate::credential::Principal;
 use crate::failure::{AwsError, AwsErrorKind};
-use crate::names::{ForeignText, RoleId, RoleName, UserName};
+use crate::names::{ForeignText, RoleId, RoleName, UserId, UserName};
 use crate::record::OtherCredentials;
 
 /// IAM's answer to putting a deny on a principal.
@@ -41,6 +41,18 @@ impl Iam {
         let answer = found(call("iam:GetRole", self.client.get_role().role_name(role.as_str()).send()).await)?;
         let role = answer.as_ref().and_then(|answer| answer.role());
         Ok(role.map(|role| RoleFacts { id: RoleId::new(role.role_id()), path: role.path().to_owned() }))
+    }
+
+    /// `iam:GetUser`: the unique identifier of a user; `None` when there is no such user.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn user_id(&self, user: &UserName) -> Result<Option<UserId>, AwsError> {
+        const CALL: &str = "iam:GetUser";
+        let answer = found(call(CALL, self.client.get_user().user_name(user.as_str()).send()).await)?;
+        let id = answer.map(|answer| answer.user().map(|user| user.user_id().to_owned()).unwrap_or_default());
+        let read = |id: String| UserId::new(&id).ok_or_else(|| AwsError::failed(CALL, "the answer holds no user ID"));
+        id.map(read).transpose()
     }
 
     /// `sts:GetCallerIdentity`: the role that these calls are made as. It needs no permission.

@@ -4,8 +4,8 @@
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 
-use super::call;
 use super::iam::{Change, change};
+use super::{call, sound};
 use crate::failure::AwsError;
 use crate::names::AccessKeyId;
 
@@ -17,7 +17,7 @@ pub struct RootIam {
 
 impl RootIam {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
-        Self { client: Client::new(sdk) }
+        Self { client: sound::client(sdk) }
     }
 
     /// `iam:DeleteAccessKey` of a key of the root user.

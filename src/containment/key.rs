@@ -1,5 +1,7 @@
 //! The long-term key of an IAM user.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{Attempt, at};
@@ -29,6 +31,7 @@ pub async fn set_status(
     let step = Step::SetStatus(status);
     let change = async |user: &UserName| iam.set_status(user, key, status).await.map_err(at(step));
 
+    record.begin(step);
     if let Some(user) = named.user.filter(|_| !dry_run)
         && change(user).await? == Change::Done
     {
@@ -36,6 +39,7 @@ pub async fn set_status(
         record.done.push(Done::StatusSet(status));
         return Ok(None);
     }
+    record.begin(Step::FindOwner);
     let Some(owner) = iam.owner(key).await.map_err(at(Step::FindOwner))? else {
         return Ok(Some(Left::NoSuchKey));
     };
@@ -43,16 +47,13 @@ pub async fn set_status(
     if let Some(left) = named.refuses(&owner).or_else(|| dry_run.then_some(Left::DryRun)) {
         return Ok(Some(left));
     }
+    record.begin(step);
     if change(&owner).await? == Change::Done {
         record.done.push(Done::StatusSet(status));
         return Ok(None);
     }
-    // IAM names an owner and then does not know the key: it was deleted in between, or IAM has not caught up.
-    let listed = iam.keys(&owner).await.map_err(at(step))?;
-    if listed.truncated || listed.keys.iter().any(|listed| listed.id == *key) {
-        return Err(Failed { step, cause: Cause::Disagreement(Disagreement::ListsWhatItDoesNotKnow) });
-    }
-    Ok(Some(Left::NoSuchKey))
+    // The key was deleted in between, or IAM is not yet consistent: another try tells which.
+    Err(disagreement(step, Disagreement::DeniesTheOwner))
 }
 
 impl Named<'_> {
@@ -68,14 +69,21 @@ impl Named<'_> {
     }
 }
 
-/// Deletes the key. No such key means that somebody else deleted it, or that an answer to an earlier attempt was lost.
+/// Deletes the key. That there is no such key, which IAM has just changed, has to be seen in a list.
 pub async fn delete(key: &AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam) -> Attempt {
-    iam.delete(owner, key).await.map_err(at(Step::DeleteKey))?;
-    record.done.push(Done::KeyDeleted);
-    Ok(None)
+    match iam.delete(owner, key).await.map_err(at(Step::DeleteKey))? {
+        Change::Done => {
+            record.done.push(Done::KeyDeleted);
+            Ok(None)
+        }
+        Change::NoSuchEntity => Err(disagreement(Step::DeleteKey, Disagreement::DeniesTheKey)),
+    }
 }
 
-/// Lists the user's keys once, to see the end state and what else is active.
+/// How long IAM may need to show a change.
+const CATCHING_UP: Duration = Duration::from_secs(1);
+
+/// Lists the user's keys, to see the end state and what else is active. A list that still says Active is read once more.
 pub async fn confirm(
     key: &AccessKeyId,
     owner: &UserName,
@@ -83,35 +91,60 @@ pub async fn confirm(
     iam: &Iam,
     now: DateTime<Utc>,
 ) -> Attempt {
-    let listed = iam.keys(owner).await.map_err(at(Step::Confirm))?;
-    let truncated = listed.truncated;
-    let seen = record.seen.insert(seen(key, listed, now));
-    let status = seen.key.as_ref().map(|key| key.status);
-    let confirmed = confirms(&record.done, status, truncated).inspect_err(|failed| record.take_back(failed.step))?;
-    record.confirmed = confirmed;
+    for is_last in [false, true] {
+        let Some(listed) = iam.keys(owner).await.map_err(at(Step::Confirm))? else {
+            return Ok(None);
+        };
+        let seen = record.seen.insert(seen(key, listed, now));
+        match confirms(&record.done, seen.key.as_ref().map(|key| key.status), seen.complete) {
+            Ok(confirmed) => {
+                record.confirmed = confirmed;
+                break;
+            }
+            Err(failed) if is_last => return Err(failed),
+            Err(_) => tokio::time::sleep(CATCHING_UP).await,
+        }
+    }
+    note_a_deletion_that_was_not_confirmed(record);
     Ok(None)
+}
+
+/// An answer to the deletion may have been lost. The key is gone all the same, where the list no longer holds it.
+fn note_a_deletion_that_was_not_confirmed(record: &mut Record) {
+    let is_deletion = |failed: &Failed| failed.step == Step::DeleteKey;
+    if record.key_is_gone() && record.failed.iter().any(is_deletion) {
+        record.failed.retain(|failed| !is_deletion(failed));
+        record.done.push(Done::KeyDeleted);
+    }
 }
 
 fn seen(key: &AccessKeyId, listed: KeyList, at: DateTime<Utc>) -> KeysSeen {
     let (mut named, siblings): (Vec<_>, Vec<_>) = listed.keys.into_iter().partition(|listed| listed.id == *key);
-    KeysSeen { key: named.pop(), siblings, at }
+    KeysSeen { key: named.pop(), siblings, complete: !listed.truncated, at }
 }
 
 /// Whether the key is listed in the state that IAM confirmed before.
-fn confirms(done: &[Done], listed: Option<KeyStatus>, truncated: bool) -> Result<bool, Failed> {
+fn confirms(done: &[Done], listed: Option<KeyStatus>, complete: bool) -> Result<bool, Failed> {
     let restored = done.contains(&Done::StatusSet(KeyStatus::Active));
     let deleted = done.contains(&Done::KeyDeleted);
-    let (step, disagreement) = match listed {
-        None => return Ok(!restored && !truncated),
-        Some(KeyStatus::Active) if restored => return Ok(true),
-        Some(KeyStatus::Inactive | KeyStatus::Expired) if !restored && !deleted => return Ok(true),
-        Some(KeyStatus::Inactive | KeyStatus::Expired) if restored => {
-            (Step::SetStatus(KeyStatus::Active), Disagreement::StillInactive)
+    match (listed, restored) {
+        (None, _) if !complete => Ok(false),
+        (None, true) => Err(disagreement(Step::SetStatus(KeyStatus::Active), Disagreement::NotListed)),
+        (Some(KeyStatus::Inactive | KeyStatus::Expired), true) => {
+            Err(disagreement(Step::SetStatus(KeyStatus::Active), Disagreement::StillInactive))
         }
-        Some(KeyStatus::Inactive | KeyStatus::Expired) => (Step::DeleteKey, Disagreement::StillThere),
-        Some(KeyStatus::Active) => (Step::SetStatus(KeyStatus::Inactive), Disagreement::StillActive),
-    };
-    Err(Failed { step, cause: Cause::Disagreement(disagreement) })
+        (Some(KeyStatus::Inactive | KeyStatus::Expired), false) if deleted => {
+            Err(disagreement(Step::DeleteKey, Disagreement::StillThere))
+        }
+        (None | Some(KeyStatus::Inactive | KeyStatus::Expired), false) | (Some(KeyStatus::Active), true) => Ok(true),
+        (Some(KeyStatus::Active), false) => {
+            Err(disagreement(Step::SetStatus(KeyStatus::Inactive), Disagreement::StillActive))
+        }
+    }
+}
+
+fn disagreement(step: Step, disagreement: Disagreement) -> Failed {
+    Failed { step, cause: Cause::Disagreement(disagreement) }
 }
 
 /// Reads what else the user can sign in with.
@@ -127,30 +160,29 @@ mod tests {
 
     #[test]
     fn a_list_confirms_the_state_that_was_brought_about_and_no_other() {
-        let active = [Done::StatusSet(KeyStatus::Active)];
-        let inactive = [Done::StatusSet(KeyStatus::Inactive)];
+        const INACTIVE: Option<KeyStatus> = Some(KeyStatus::Inactive);
+        const ACTIVE: Option<KeyStatus> = Some(KeyStatus::Active);
+        let restored = [Done::StatusSet(KeyStatus::Active)];
+        let dead = [Done::StatusSet(KeyStatus::Inactive)];
         let deleted = [Done::StatusSet(KeyStatus::Inactive), Done::KeyDeleted];
-        let disagreement = |step, disagreement| Err(Failed { step, cause: Cause::Disagreement(disagreement) });
-        let still_active = disagreement(Step::SetStatus(KeyStatus::Inactive), Disagreement::StillActive);
-        for (done, listed, truncated, expected) in [
-            (&inactive[..], Some(KeyStatus::Inactive), false, Ok(true)),
-            (&inactive, Some(KeyStatus::Expired), false, Ok(true)),
-            (&inactive, Some(KeyStatus::Active), false, still_active.clone()),
-            (&inactive, None, false, Ok(true)),
-            (&inactive, None, true, Ok(false)),
-            (&deleted, None, false, Ok(true)),
-            (&deleted, Some(KeyStatus::Inactive), false, disagreement(Step::DeleteKey, Disagreement::StillThere)),
-            (&deleted, Some(KeyStatus::Active), false, still_active),
-            (&active, Some(KeyStatus::Active), false, Ok(true)),
-            (&active, None, false, Ok(false)),
-            (
-                &active,
-                Some(KeyStatus::Inactive),
-                false,
-                disagreement(Step::SetStatus(KeyStatus::Active), Disagreement::StillInactive),
-            ),
+        let (kill, restore) = (Step::SetStatus(KeyStatus::Inactive), Step::SetStatus(KeyStatus::Active));
+        for (done, listed, complete, expected) in [
+            (&dead[..], INACTIVE, true, Ok(true)),
+            (&dead, Some(KeyStatus::Expired), true, Ok(true)),
+            (&dead, ACTIVE, true, Err((kill, Disagreement::StillActive))),
+            (&dead, None, true, Ok(true)),
+            (&dead, None, false, Ok(false)),
+            (&deleted, None, true, Ok(true)),
+            (&deleted, None, false, Ok(false)),
+            (&deleted, INACTIVE, true, Err((Step::DeleteKey, Disagreement::StillThere))),
+            (&deleted, ACTIVE, true, Err((kill, Disagreement::StillActive))),
+            (&restored, ACTIVE, true, Ok(true)),
+            (&restored, None, true, Err((restore, Disagreement::NotListed))),
+            (&restored, None, false, Ok(false)),
+            (&restored, INACTIVE, true, Err((restore, Disagreement::StillInactive))),
         ] {
-            assert_eq!(confirms(done, listed, truncated), expected, "{done:?} {listed:?} {truncated}");
+            let expected = expected.map_err(|(step, which)| disagreement(step, which));
+            assert_eq!(confirms(done, listed, complete), expected, "{done:?} {listed:?} {complete}");
         }
     }
 }

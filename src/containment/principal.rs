@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Attempt, at};
 use crate::aws::iam::Iam;
 use crate::aws::principals::Put;
-use crate::credential::{Principal, ReservedRole};
+use crate::credential::{Identified, Principal, ReservedRole};
 use crate::failure::{AwsError, Failed};
 use crate::names::{RoleId, RoleName, UserName};
 use crate::plan::{Measure, Step};
@@ -27,13 +27,43 @@ const ATTACHED: &str = "key-remediator-deny-all-attached";
 /// as much ahead. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
 const AHEAD: TimeDelta = TimeDelta::seconds(30);
 
-/// Why the sessions of a role must not be touched: it is another role than the finding's, AWS's, or this function's own.
-pub async fn check_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Option<Left>, AwsError> {
+/// Denies a user or a role of which the event gives the identifier, if it is the one.
+pub async fn deny_identified(
+    on: &Identified,
+    measure: Measure,
+    dry_run: bool,
+    record: &mut Record,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Attempt {
+    record.begin(Step::CheckPrincipal);
+    if let Some(left) = is_another(on, iam).await.map_err(at(Step::CheckPrincipal))? {
+        return Ok(Some(left));
+    }
+    if dry_run {
+        return Ok(Some(Left::DryRun));
+    }
+    deny(&on.principal(), measure, record, iam, now).await
+}
+
+/// Why a principal must not be touched: it is another one than the event's, AWS's, or this function's own.
+async fn is_another(on: &Identified, iam: &Iam) -> Result<Option<Left>, AwsError> {
+    match on {
+        Identified::User(user, id) => Ok(match iam.user_id(user).await? {
+            None => Some(Left::PrincipalNotHere(on.principal())),
+            Some(found) => (found != *id).then(|| Left::PrincipalDiffers(on.principal())),
+        }),
+        Identified::Role(role, id) => is_another_role(role, id, iam).await,
+    }
+}
+
+async fn is_another_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Option<Left>, AwsError> {
+    let principal = || Principal::Role(role.clone());
     let Some(facts) = iam.role(role).await? else {
-        return Ok(Some(Left::PrincipalNotHere(Principal::Role(role.clone()))));
+        return Ok(Some(Left::PrincipalNotHere(principal())));
     };
     if facts.id.as_ref() != Some(id) {
-        return Ok(Some(Left::RoleDiffers(role.clone())));
+        return Ok(Some(Left::PrincipalDiffers(principal())));
     }
     if let Some(reserved) = ReservedRole::by_path(&facts.path) {
         return Ok(Some(Left::Reserved(role.clone(), reserved)));
@@ -44,11 +74,14 @@ pub async fn check_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Optio
 
 /// Denies a principal what the measure says.
 pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam, now: DateTime<Utc>) -> Attempt {
+    record.begin(Step::Deny(measure));
     let left = match (on, measure) {
         (Principal::User(user), Measure::Everything) => deny_everything(user, on, record, iam).await,
         (_, Measure::Sessions) | (Principal::Role(_), Measure::Everything) => deny_sessions(on, record, iam, now).await,
     };
-    left.map_err(at(Step::Deny(measure)))
+    // Once a deny holds, what failed is only what was to stand beside it.
+    let holds = record.has(|done| matches!(done, Done::Denied { .. }));
+    left.map_err(at(if holds { Step::BackUpDeny } else { Step::Deny(measure) }))
 }
 
 /// Denies every session that was issued until now. It never touches a long-term key: they have no time of issue.
@@ -78,6 +111,7 @@ async fn deny_everything(
     let inline = iam.put_policy(on, DENY_ALL, &deny_all_document()).await?;
     if inline == Put::Done {
         record.done.push(denied(DeniedBy::OwnPolicy));
+        record.begin(Step::BackUpDeny);
     }
     // It may have been attached by a person, and then restore has to leave it. So the mark that this function attached it
     // is written before the attachment: if a try breaks off, the next one finds what is true.
@@ -121,31 +155,48 @@ pub async fn restore(from: &Principal, measure: Measure, record: &mut Record, ia
 
 /// Takes away what this function put on a principal, and nothing else. Whether there is such a principal.
 pub async fn lift(from: &Principal, measure: Measure, record: &mut Record, iam: &Iam) -> Result<bool, Failed> {
-    let lifted = lift_all(from, measure, iam).await.map_err(at(Step::Lift))?;
-    let lifted = lifted.map(|deny_all_stays| Done::Lifted { from: from.clone(), deny_all_stays });
+    record.begin(Step::Lift);
+    let lifted = lift_all(from, measure, record, iam).await.map_err(at(Step::Lift))?;
     let is_there = lifted.is_some();
+    record.done.retain(|done| !matches!(done, Done::LiftedInPart { .. }));
     record.done.extend(lifted);
     Ok(is_there)
 }
 
-/// Whether `AWSDenyAll` is attached without this function's mark and so stays; `None` when there is no such principal.
-async fn lift_all(from: &Principal, measure: Measure, iam: &Iam) -> Result<Option<bool>, AwsError> {
+/// What was taken away; `None` when there is no such principal.
+async fn lift_all(
+    from: &Principal,
+    measure: Measure,
+    record: &mut Record,
+    iam: &Iam,
+) -> Result<Option<Done>, AwsError> {
     let Some(policies) = iam.policies(from).await? else {
         return Ok(None);
     };
+    let ours: Vec<_> = policies.iter().filter(|name| name.starts_with(OURS)).collect();
+    // Whether it is attached without this function's mark.
     let mut deny_all_stays = false;
     if let Principal::User(user) = from {
         if policies.iter().any(|name| name == ATTACHED) {
             // The mark is removed last, so that a second try can still detach what a first one left.
             iam.detach_deny_all(user).await?;
+            record.done.push(Done::LiftedInPart { from: from.clone() });
         } else if measure == Measure::Everything {
             deny_all_stays = iam.is_denied_all(user).await?;
         }
     }
-    for name in policies.iter().filter(|name| name.starts_with(OURS)) {
+    for (index, name) in ours.iter().enumerate() {
         iam.delete_policy(from, name).await?;
+        if index + 1 < ours.len() && !record.has(|done| matches!(done, Done::LiftedInPart { .. })) {
+            record.done.push(Done::LiftedInPart { from: from.clone() });
+        }
     }
-    Ok(Some(deny_all_stays))
+    let from = from.clone();
+    Ok(Some(if ours.is_empty() && !deny_all_stays {
+        Done::NothingToLift { from }
+    } else {
+        Done::Lifted { from, deny_all_stays }
+    }))
 }
 
 fn sessions_document(now: DateTime<Utc>) -> String {

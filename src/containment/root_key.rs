@@ -12,6 +12,7 @@ use crate::record::{Done, Left, Record};
 /// Deletes the key and lists the root user's keys to confirm it.
 pub async fn delete(key: &AccessKeyId, account: &AccountId, record: &mut Record, accounts: &Accounts) -> Attempt {
     let step = Step::DeleteRootKey;
+    record.begin(step);
     let root = accounts.root_of(account).await.map_err(at(step))?;
     let left = match root.delete(key).await.map_err(at(step))? {
         Change::Done => {
@@ -20,13 +21,17 @@ pub async fn delete(key: &AccessKeyId, account: &AccountId, record: &mut Record,
         }
         Change::NoSuchEntity => Some(Left::NoSuchRootKey),
     };
-    match root.has(key).await.map_err(at(Step::Confirm)) {
-        Ok(false) => record.confirmed = left.is_none(),
-        Ok(true) => {
-            record.take_back(step);
+    record.begin(Step::Confirm);
+    match (root.has(key).await.map_err(at(Step::Confirm)), &left) {
+        (Ok(false), left) => record.confirmed = left.is_none(),
+        (Ok(true), None) => {
+            record.done.clear();
             return Err(Failed { step, cause: Cause::Disagreement(Disagreement::StillThere) });
         }
-        Err(failed) => record.failed.push(failed),
+        (Ok(true), Some(_)) => {
+            return Err(Failed { step, cause: Cause::Disagreement(Disagreement::DeniesTheKey) });
+        }
+        (Err(failed), _) => record.failed.push(failed),
     }
     Ok(left)
 }

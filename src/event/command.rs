@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::EventError;
-use crate::credential::{Credential, Holder, Principal};
+use crate::credential::{Credential, Holder, NamedAccounts, Principal};
 use crate::finding::{Basis, Finding, Operation, Origin};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 
@@ -41,7 +41,7 @@ fn command(name: &str, input: &Map<String, Value>) -> Result<Finding, EventError
     };
     Ok(Finding {
         origin: Origin { kind: Some(ForeignText::new(name)), ..Origin::new("command") },
-        account,
+        accounts: NamedAccounts::of(account),
         credential,
         basis: Basis::Command(operation),
         not_in_force: None,
@@ -91,7 +91,7 @@ impl Parameters<'_> {
         Ok(if id.is_temporary() {
             Credential::Session { id, holder: Holder::User { name: user, id: None } }
         } else {
-            Credential::UserKey { id, user }
+            Credential::UserKey { id, user, user_id: None, or_root: false }
         })
     }
 

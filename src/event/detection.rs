@@ -1,13 +1,12 @@
 //! What the formats in which GuardDuty's findings arrive have in common.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{EventError, Read, inside, origin};
-use crate::credential::{Claim, Contradiction, Credential};
+use super::{Event, EventError, Read, accounts, inside, json, origin};
+use crate::credential::{Claim, Contradiction, Credential, Holder, NamedAccounts};
 use crate::finding::{Basis, Finding, NotInForce, Origin};
-use crate::names::{AccountId, ForeignText};
+use crate::names::ForeignText;
 
 /// A finding of a detector, without the credentials that it names.
 pub(super) struct DetectorFinding {
@@ -23,11 +22,13 @@ pub(super) struct DetectorFinding {
 }
 
 impl DetectorFinding {
-    /// One finding for each credential. A type that is about credentials without naming one is about one that nobody
-    /// has identified; `account` is then its account.
-    pub(super) fn findings(self, mut claimed: Vec<Claimed>, account: Option<AccountId>) -> Read {
+    /// One finding for each credential. A type that is about credentials without naming one, and a person's choice, are
+    /// about one that nobody has identified; `accounts` are then its accounts.
+    pub(super) fn findings(self, mut claimed: Vec<Claimed>, accounts: NamedAccounts) -> Read {
         if claimed.is_empty() && self.kind.as_deref().is_some_and(is_about_credentials) {
-            claimed.push(Claimed::new(Claim::default(), account));
+            claimed.push(Claimed::new(Claim::default(), accounts));
+        } else if claimed.is_empty() && self.chosen {
+            claimed.push(Claimed::unknown(accounts));
         }
         if claimed.is_empty() {
             return vec![Ok(Finding::without_credential(self.origin))];
@@ -38,7 +39,7 @@ impl DetectorFinding {
         };
         let finding = |claimed: Claimed| Finding {
             origin: self.origin.clone(),
-            account: claimed.account,
+            accounts: claimed.accounts,
             credential: claimed.credential,
             basis: basis.clone(),
             not_in_force: self.not_in_force.or(claimed.is_sample.then_some(NotInForce::Sample)),
@@ -58,23 +59,31 @@ impl DetectorFinding {
 }
 
 /// A credential that a detector names.
+#[derive(PartialEq)]
 pub(super) struct Claimed {
     credential: Credential,
-    account: Option<AccountId>,
+    accounts: NamedAccounts,
     is_sample: bool,
 }
 
 impl Claimed {
-    pub(super) fn new(claim: Claim<'_>, account: Option<AccountId>) -> Self {
-        Self { credential: claim.credential(account.as_ref()), account, is_sample: claim.is_sample() }
+    pub(super) fn new(claim: Claim<'_>, accounts: NamedAccounts) -> Self {
+        Self { credential: claim.credential(&accounts), accounts, is_sample: claim.is_sample() }
+    }
+
+    /// Nothing is known of it.
+    fn unknown(accounts: NamedAccounts) -> Self {
+        let credential = Credential::Unidentified { given: None, holder: Holder::Other(None) };
+        Self { credential, accounts, is_sample: false }
     }
 
     /// A resource that gives its key in its details, in its own identifier, or in both. Only when they agree is it
     /// known which key it means.
-    pub(super) fn resource(claim: Claim<'_>, identifier: Option<&str>, account: Option<AccountId>) -> Self {
+    pub(super) fn resource(claim: Claim<'_>, identifier: Option<&str>, accounts: NamedAccounts) -> Self {
         let identifier = identifier.map(str::trim).map(|id| id.strip_prefix("AWS::IAM::AccessKey:").unwrap_or(id));
-        let by_details = Self::new(claim, account.clone());
-        let by_resource = Self::new(Claim { key: identifier, ..claim }, account);
+        let named_by_itself = Claim { key: identifier, ..claim }.unfolded();
+        let by_details = Self::new(Claim { user: named_by_itself.user, ..claim }, accounts.clone());
+        let by_resource = Self::new(named_by_itself, accounts);
         match (by_details.credential.key(), by_resource.credential.key()) {
             (Some(id), Some(other)) if id != other => {
                 let contradiction = Contradiction::TwoKeys { other: other.clone() };
@@ -84,27 +93,25 @@ impl Claimed {
             (None, _) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_resource },
         }
     }
+
+    /// The user of an actor. The account that stands there is the one in which the activity took place, which need not
+    /// be the user's: <https://docs.aws.amazon.com/guardduty/latest/APIReference/API_Account.html>.
+    pub(super) fn actor(key: Option<&str>, user: Fields<'_>, of_finding: &NamedAccounts) -> Self {
+        let claim = Claim { key, user: user.text("name"), user_type: user.text("type"), principal: user.text("uid") };
+        let of_activity = accounts::in_places(&[user.value("account.uid")]);
+        Self::new(claim, accounts::both(of_finding.clone(), of_activity))
+    }
 }
 
 /// What the actors of an attack sequence have each: its resources carry no key. An actor that is a process has no user.
-/// `account` turns an actor's own account into the one that counts.
-pub(super) fn actors(sequence: Fields<'_>, account: impl Fn(Option<&str>) -> Option<AccountId>) -> Vec<Claimed> {
+pub(super) fn actors(sequence: Fields<'_>, of_finding: &NamedAccounts) -> Vec<Claimed> {
     let users = sequence.objects("actors").filter_map(|actor| actor.object("user"));
-    let claimed = users.map(|user| {
-        let claim = Claim {
-            key: user.text("credentialUid"),
-            user: user.text("name"),
-            user_type: user.text("type"),
-            principal: user.text("uid"),
-        };
-        Claimed::new(claim, account(user.text("account.uid")))
-    });
-    claimed.collect()
+    users.map(|user| Claimed::actor(user.text("credentialUid"), user, of_finding)).collect()
 }
 
 /// Whether GuardDuty's `additionalInfo` marks a sample, in the JSON text that it is in newer findings.
 pub(super) fn is_sample_info(text: &str) -> bool {
-    serde_json::from_str::<Value>(text).is_ok_and(|info| Fields::of(&info).is_true("sample"))
+    json::parse(text).is_some_and(|info| Fields::of(&info).is_true("sample"))
 }
 
 /// GuardDuty counts how often it has seen the activity of a finding. Security Hub writes the number as text.
@@ -114,9 +121,10 @@ pub(super) fn is_repeat(count: Option<&Value>) -> bool {
 }
 
 /// Reads the findings of Security Hub, which sends several in one event.
-pub(super) fn each_finding(event: &EventBridgeEvent, read: impl Fn(Fields<'_>) -> Read) -> Read {
-    let Some(findings) = event.detail.get("findings").and_then(Value::as_array) else {
-        return vec![Err(EventError::event("detail.findings", "is missing or not an array"))];
+pub(super) fn each_finding(event: &Event, read: impl Fn(Fields<'_>) -> Read) -> Read {
+    let findings = event.detail.get("findings").and_then(Value::as_array);
+    let Some(findings) = findings.filter(|findings| !findings.is_empty()) else {
+        return vec![Err(EventError::event("detail.findings", "is missing, empty or not an array"))];
     };
     let read_at = |(index, finding)| inside(&format!("detail.findings[{index}]"), finding, &read);
     findings.iter().enumerate().flat_map(read_at).collect()
@@ -125,7 +133,7 @@ pub(super) fn each_finding(event: &EventBridgeEvent, read: impl Fn(Fields<'_>) -
 /// The origin of a finding in Security Hub, and its GuardDuty type. A person is shown the first type where that is none
 /// of GuardDuty's.
 pub(super) fn in_security_hub<'v>(
-    event: &EventBridgeEvent,
+    event: &Event,
     id: Option<&str>,
     types: impl Iterator<Item = &'v str>,
     region: Option<&str>,
@@ -148,9 +156,26 @@ pub(super) fn is_access_key(resource_type: &str) -> bool {
     matches!(resource_type, "AwsIamAccessKey" | "AWS::IAM::AccessKey")
 }
 
-/// The account in the ARN of a product of AWS's own is empty; a product that a customer names so has the customer's.
-pub(super) fn is_guarddutys_own(product: &str, suffix: &str) -> bool {
-    product.starts_with("arn:") && product.ends_with(suffix)
+/// Whether a product is GuardDuty, in either of its names. The account in the ARN of a product of AWS's own is empty; a
+/// product that a customer names so has the customer's.
+pub(super) fn is_guarddutys_own(product: &str) -> bool {
+    let is_guardduty = |name| product.ends_with(name);
+    product.starts_with("arn:")
+        && ["::product/aws/guardduty", "::productv2/aws/guardduty"].into_iter().any(is_guardduty)
+}
+
+/// What a severity in words means: the lowest value of its range on GuardDuty's scale. ASFF writes the words in
+/// capitals. <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html>
+pub(super) fn severity_of_word(word: &str) -> Option<f64> {
+    match word.to_ascii_uppercase().as_str() {
+        "INFORMATIONAL" => Some(0.0),
+        "LOW" => Some(1.0),
+        "MEDIUM" => Some(4.0),
+        "HIGH" => Some(7.0),
+        "CRITICAL" => Some(9.0),
+        "FATAL" => Some(10.0),
+        _ => None,
+    }
 }
 
 /// Types that are about a credential even where the finding carries none.
@@ -162,14 +187,37 @@ fn is_about_credentials(kind: &str) -> bool {
 /// `TTPs/Policy:S3-BucketPublicAccessGranted`. `None` where there is no GuardDuty type.
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/securityhub-integration.html>
 fn original_type(kind: &str) -> Option<String> {
-    let colon = kind.find(':')?;
-    let start = kind[..colon].rfind('/').map_or(0, |slash| slash + 1);
-    let (purpose, rest) = (&kind[start..colon], &kind[colon..]);
-    Some(if rest.contains('/') {
-        format!("{purpose}{rest}")
-    } else {
-        format!("{purpose}{}", rest.replacen('-', "/", 1))
-    })
+    let Some(colon) = kind.find(':') else { return without_colon(kind) };
+    let (namespace, purpose) = kind[..colon].rsplit_once('/').unwrap_or(("", &kind[..colon]));
+    let rest = &kind[colon + 1..];
+    let (resource, name) = rest.split_once('/').or_else(|| rest.split_once('-')).unwrap_or((rest, ""));
+    Some(joined(purpose, resource, &anomaly(namespace, name)))
+}
+
+/// The anomalous types lose their colon: `TTPs/Privilege Escalation/IAMUser-AnomalousBehavior` was
+/// `PrivilegeEscalation:IAMUser/AnomalousBehavior`. What controls check looks alike: `Industry and Regulatory
+/// Standards/PCI-DSS`.
+fn without_colon(kind: &str) -> Option<String> {
+    let (path, last) = kind.rsplit_once('/').filter(|_| !kind.starts_with("Software and Configuration Checks/"))?;
+    let (namespace, purpose) = path.rsplit_once('/').unwrap_or(("", path));
+    let (resource, name) = last.split_once('-')?;
+    let is_word = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic()) && !word.contains([' ', '-']);
+    (is_word(resource) && is_word(name)).then(|| joined(purpose, resource, &anomaly(namespace, name)))
+}
+
+/// Of the types about EKS the namespace alone tells that they rest on a behaviour model:
+/// `TTPs/AnomalousBehavior/PrivilegeEscalation:Kubernetes-RoleBindingCreated`. GuardDuty itself writes
+/// `PrivilegeEscalation:Kubernetes/AnomalousBehavior.RoleBindingCreated`.
+fn anomaly(namespace: &str, name: &str) -> String {
+    const ANOMALY: &str = "AnomalousBehavior";
+    let is_anomaly = namespace.split('/').any(|part| part.replace(' ', "") == ANOMALY);
+    if is_anomaly && !name.contains(ANOMALY) { format!("{ANOMALY}.{name}") } else { name.to_owned() }
+}
+
+/// Security Hub writes some purposes as words: `Privilege Escalation`.
+fn joined(purpose: &str, resource: &str, name: &str) -> String {
+    let purpose = purpose.replace(' ', "");
+    if name.is_empty() { format!("{purpose}:{resource}") } else { format!("{purpose}:{resource}/{name}") }
 }
 
 #[cfg(test)]
@@ -190,6 +238,31 @@ mod tests {
             ),
             ("TTPs/PenTest:IAMUser/KaliLinux", Some("PenTest:IAMUser/KaliLinux")),
             ("Recon:IAMUser/TorIPCaller", Some("Recon:IAMUser/TorIPCaller")),
+            ("TTPs/AttackSequence:IAM/CompromisedCredentials", Some("AttackSequence:IAM/CompromisedCredentials")),
+            ("Trojan:EC2", Some("Trojan:EC2")),
+            // The colon is lost.
+            (
+                "TTPs/Privilege Escalation/IAMUser-AnomalousBehavior",
+                Some("PrivilegeEscalation:IAMUser/AnomalousBehavior"),
+            ),
+            ("TTPs/Impact/IAMUser-AnomalousBehavior", Some("Impact:IAMUser/AnomalousBehavior")),
+            ("TTPs/Impact/S3-AnomalousBehavior.Delete", Some("Impact:S3/AnomalousBehavior.Delete")),
+            ("TTPs/Defense Evasion:IAMUser-AnomalousBehavior", Some("DefenseEvasion:IAMUser/AnomalousBehavior")),
+            // The namespace tells that it is an anomaly.
+            (
+                "TTPs/AnomalousBehavior/PrivilegeEscalation:Kubernetes-RoleBindingCreated",
+                Some("PrivilegeEscalation:Kubernetes/AnomalousBehavior.RoleBindingCreated"),
+            ),
+            (
+                "TTPs/AnomalousBehavior/Persistence/Kubernetes-WorkloadDeployed!PrivilegedContainer",
+                Some("Persistence:Kubernetes/AnomalousBehavior.WorkloadDeployed!PrivilegedContainer"),
+            ),
+            ("TTPs/AnomalousBehavior/Discovery:S3-AnomalousBehavior", Some("Discovery:S3/AnomalousBehavior")),
+            // No type of GuardDuty's.
+            ("Threats", None),
+            ("TTPs/Defense Evasion", None),
+            ("Software and Configuration Checks/Industry and Regulatory Standards/PCI-DSS", None),
+            ("Software and Configuration Checks/Key Rotation", None),
             ("Unusual Behaviors", None),
         ] {
             assert_eq!(original_type(rewritten).as_deref(), original, "{rewritten}");

@@ -31,6 +31,11 @@ impl<'v> Fields<'v> {
         self.0.and_then(Value::as_object).into_iter().flatten()
     }
 
+    /// Whatever stands at a path.
+    pub(super) fn value(self, path: &str) -> Option<&'v Value> {
+        self.at(path).0
+    }
+
     pub(super) fn text(self, path: &str) -> Option<&'v str> {
         self.at(path).0?.as_str()
     }
@@ -54,6 +59,11 @@ impl<'v> Fields<'v> {
     /// The objects in an array; other elements are skipped.
     pub(super) fn objects(self, path: &str) -> impl Iterator<Item = Self> {
         self.list(path).filter(|value| value.is_object()).map(Self::of)
+    }
+
+    /// Whether something stands at a path that does not fit. Nothing does.
+    pub(super) fn is_misfit(self, path: &str, fits: impl Fn(&Value) -> bool) -> bool {
+        self.value(path).is_some_and(|value| !value.is_null() && !fits(value))
     }
 
     /// The texts in an array.
@@ -103,6 +113,8 @@ mod tests {
             assert_eq!(event.whole_number("field"), None, "{value}");
             assert!(!event.is_true("field"), "{value}");
             assert_eq!(event.object("field").is_some(), value.is_object(), "{value}");
+            let is_misfit = !value.is_null() && !value.is_object();
+            assert_eq!(event.is_misfit("field", Value::is_object), is_misfit, "{value}");
             assert_eq!(event.objects("field").count(), usize::from(value.is_array()), "{value}");
             assert_eq!(event.texts("field").count(), usize::from(value.is_array()), "{value}");
             assert_eq!(event.text("field.x.y"), None, "{value}");

@@ -4,32 +4,30 @@
 //! A key can be in three places, any of which may be missing. Only the codes `AWS_RISK_CREDENTIALS_*` report named keys;
 //! the other `AWS_RISK_*` codes call for a person.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
-
 use super::fields::Fields;
-use super::{Read, inside, origin};
+use super::{Event, EventError, Read, accounts, inside, origin};
 use crate::credential::{Claim, Credential};
 use crate::finding::{Basis, Finding, NotInForce, Origin};
-use crate::names::{AccountId, ForeignText};
+use crate::names::ForeignText;
 
-pub(super) fn read(event: &EventBridgeEvent) -> Read {
-    inside("detail", &event.detail, |detail| findings(event, detail).into_iter().map(Ok).collect())
+pub(super) fn read(event: &Event) -> Read {
+    inside("detail", &event.detail, |detail| match detail.text("eventTypeCode") {
+        Some(code) if code.starts_with("AWS_RISK_") => findings(event, detail, code).into_iter().map(Ok).collect(),
+        Some(_) => Vec::new(),
+        None => vec![Err(EventError::mandatory("eventTypeCode", "a text"))],
+    })
 }
 
-fn findings(event: &EventBridgeEvent, detail: Fields<'_>) -> Vec<Finding> {
-    let Some(code) = detail.text("eventTypeCode").filter(|code| code.starts_with("AWS_RISK_")) else {
-        return Vec::new();
-    };
+fn findings(event: &Event, detail: Fields<'_>, code: &str) -> Vec<Finding> {
     let metadata = detail.at("eventMetadata");
     let origin = origin_of(event, detail, code);
-    let account =
-        AccountId::first_of([detail.text("affectedAccount"), metadata.text("accountId"), event.account.as_deref()]);
+    let accounts = accounts::of_event(&[detail.value("affectedAccount"), metadata.value("accountId")], event);
     let basis = if code.starts_with("AWS_RISK_CREDENTIALS_") { Basis::Report } else { Basis::Notice };
     let closed = detail.text("statusCode") == Some("closed");
     let finding = |key: Option<&str>, resolved: bool| Finding {
         origin: origin.clone(),
-        account: account.clone(),
-        credential: Claim { key, user: metadata.text("userName"), ..Claim::default() }.credential(account.as_ref()),
+        accounts: accounts.clone(),
+        credential: Claim { key, user: metadata.text("userName"), ..Claim::default() }.credential(&accounts),
         basis: basis.clone(),
         not_in_force: (resolved || closed).then_some(NotInForce::Resolved),
     };
@@ -37,7 +35,7 @@ fn findings(event: &EventBridgeEvent, detail: Fields<'_>) -> Vec<Finding> {
     let mut findings: Vec<_> =
         entities.map(|entity| finding(entity.text("entityValue"), entity.text("status") == Some("RESOLVED"))).collect();
     // The same keys may stand here too: an entity comes first, because it alone can say that it is resolved.
-    let repeated = event.resources.iter().flatten().map(String::as_str);
+    let repeated = event.resources.iter().map(String::as_str);
     for key in metadata.text("publicKey").into_iter().chain(repeated) {
         let finding = finding(Some(key), false);
         let known = findings.iter().any(|other| other.credential == finding.credential);
@@ -51,7 +49,7 @@ fn findings(event: &EventBridgeEvent, detail: Fields<'_>) -> Vec<Finding> {
     findings
 }
 
-fn origin_of(event: &EventBridgeEvent, detail: Fields<'_>, code: &str) -> Origin {
+fn origin_of(event: &Event, detail: Fields<'_>, code: &str) -> Origin {
     let arn = detail.text("eventArn").map(ForeignText::new);
     let origin = origin(event);
     Origin {

@@ -3,18 +3,19 @@
 //!
 //! A new source is one new file with a `read` function and one line in `READERS`.
 
+mod accounts;
 mod command;
 mod custom;
 mod detection;
 mod fields;
 mod guardduty;
 mod health;
+mod json;
 mod ocsf;
 mod quarantine;
 mod security_hub;
 mod trusted_advisor;
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::{Map, Value};
 
 use crate::finding::{Finding, Origin};
@@ -59,6 +60,11 @@ impl EventError {
         Self { kind: Unreadable::Event, field: field.into(), problem: problem.into() }
     }
 
+    /// A mandatory part that is not there, or of another type.
+    fn mandatory(field: &str, what: &str) -> Self {
+        Self::event(field, format!("is missing or not {what}"))
+    }
+
     fn command(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { kind: Unreadable::Command, field: field.into(), problem: problem.into() }
     }
@@ -69,16 +75,24 @@ impl EventError {
     }
 }
 
-/// Reads one invocation's input.
-pub fn read(input: Value) -> Vec<Item> {
+/// Reads one invocation's input, which is JSON.
+pub fn read(input: &str) -> Vec<Item> {
+    let mut envelopes = Envelopes::default();
+    let Some(input) = json::parse(input) else {
+        envelopes.refuse(Unreadable::Input, "", None, "is not JSON");
+        return envelopes.items;
+    };
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
-    let object = input.as_object().filter(|object| !is_event(object));
-    if let Some(content) = object.and_then(command::read) {
+    if let Some(content) = command(&input) {
         return vec![Item { message: None, content }];
     }
-    let mut envelopes = Envelopes::default();
     envelopes.open(input, "", None);
     envelopes.items
+}
+
+/// `None` when the value is not meant to be a command.
+fn command(value: &Value) -> Option<Result<Finding, EventError>> {
+    value.as_object().filter(|object| !is_event(object)).and_then(command::read)
 }
 
 /// Takes envelopes off, in any nesting that AWS produces, until there are events.
@@ -99,8 +113,14 @@ impl Envelopes {
                     self.open(value, &format!("{place}[{index}]"), message);
                 }
             }
+            Value::Object(mut object) if is_failure(&object) => {
+                self.open(object["detail"].take(), &join(place, "detail"), message);
+            }
             Value::Object(object) if is_event(&object) => self.event(object, place, message),
             Value::Object(mut object) => match Envelope::of(&object) {
+                Some(Envelope::DestinationRecord) => {
+                    self.failed(object["requestPayload"].take(), &join(place, "requestPayload"), message);
+                }
                 Some(Envelope::Records) => self.open(object["Records"].take(), &join(place, "Records"), message),
                 Some(Envelope::SqsRecord) => {
                     let id = object.get("messageId").and_then(Value::as_str).map(str::to_owned);
@@ -113,6 +133,7 @@ impl Envelopes {
                 Some(Envelope::SnsNotification) => {
                     self.text(object.get("Message"), &join(place, "Message"), message);
                 }
+                None if command::read(&object).is_some() => self.refuse(Unreadable::Command, place, message, NOT_ALONE),
                 None => self.refuse(Unreadable::Input, place, message, NOT_AN_EVENT),
             },
             _ => self.refuse(Unreadable::Input, place, message, NOT_AN_EVENT),
@@ -121,17 +142,23 @@ impl Envelopes {
 
     /// An envelope's content, which is JSON in a text.
     fn text(&mut self, content: Option<&Value>, place: &str, message: Option<&str>) {
-        match content.and_then(Value::as_str).map(serde_json::from_str) {
-            Some(Ok(value)) => self.open(value, place, message),
-            _ => self.refuse(Unreadable::Envelope, place, message, "is not JSON in a text"),
+        match content.and_then(Value::as_str).and_then(json::parse) {
+            Some(value) => self.open(value, place, message),
+            None => self.refuse(Unreadable::Envelope, place, message, "is not JSON in a text"),
+        }
+    }
+
+    /// The input of an invocation that failed.
+    fn failed(&mut self, input: Value, place: &str, message: Option<&str>) {
+        if command(&input).is_some() {
+            self.refuse(Unreadable::Command, place, message, "holds a command: send requestPayload alone");
+        } else {
+            self.open(input, place, message);
         }
     }
 
     fn event(&mut self, object: Map<String, Value>, place: &str, message: Option<&str>) {
-        let read = match parse(object) {
-            Ok(event) => findings(&event),
-            Err(error) => vec![Err(error)],
-        };
+        let read = Event::of(object).map_or_else(|error| vec![Err(error)], |event| findings(&event));
         self.items.extend(read.into_iter().map(|content| Item {
             message: message.map(str::to_owned),
             content: content.map_err(|error| error.within(place)),
@@ -145,6 +172,7 @@ impl Envelopes {
     }
 }
 
+const NOT_ALONE: &str = "is a command, which is obeyed only where it is the whole input";
 const NOT_AN_EVENT: &str =
     "is no event (source and detail-type), no SQS or SNS records, no array of these and no command";
 
@@ -152,14 +180,31 @@ fn is_event(object: &Map<String, Value>) -> bool {
     object.contains_key("source") && object.contains_key("detail-type")
 }
 
+/// Whether it is the record of a failed invocation, as Lambda sends it to an event bus:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
+fn is_failure(object: &Map<String, Value>) -> bool {
+    let is = |field: &str, text: &str| object.get(field).is_some_and(|value| value == text);
+    let record = object.get("detail").and_then(Value::as_object);
+    is("source", "lambda")
+        && is("detail-type", "Lambda Function Invocation Result - Failure")
+        && record.is_some_and(is_destination_record)
+}
+
+fn is_destination_record(object: &Map<String, Value>) -> bool {
+    object.contains_key("requestContext") && object.contains_key("requestPayload")
+}
+
 /// What an object that is no event can be:
-/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>, <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html>.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>, <https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html>,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
 enum Envelope {
     Records,
     SqsRecord,
     SnsRecord,
     /// How SNS writes into a queue without raw delivery.
     SnsNotification,
+    /// What Lambda keeps of an invocation that failed, and what a failure queue holds so.
+    DestinationRecord,
 }
 
 impl Envelope {
@@ -172,35 +217,55 @@ impl Envelope {
             Some(Self::SnsRecord)
         } else if text("Type") == Some("Notification") && object.contains_key("TopicArn") {
             Some(Self::SnsNotification)
+        } else if is_destination_record(object) {
+            Some(Self::DestinationRecord)
         } else {
             object.get("Records").is_some_and(Value::is_array).then_some(Self::Records)
         }
     }
 }
 
-/// Reads an event without its detail, and names the field that does not fit.
-fn parse(mut object: Map<String, Value>) -> Result<EventBridgeEvent, EventError> {
-    // What is never read, such as the time, must not be able to make an event unreadable; nor must the Region, which
-    // nothing depends on.
-    const READ: [&str; 6] = ["source", "detail-type", "detail", "account", "id", "resources"];
-    object.retain(|field, value| READ.contains(&field.as_str()) || field == "region" && value.is_string());
-    serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
-        let message = error.inner().to_string();
-        // Of serde's words only those about the type are passed on: the others repeat what the field holds.
-        if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-            EventError::event(field, "is missing")
-        } else {
-            let expected = message.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
-            EventError::event(error.path().to_string(), format!("is not what it should be: {expected}"))
-        }
-    })
+/// An event of EventBridge: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>.
+/// Only source, detail-type and detail have to be there. Of the other fields, on which nothing but a hint depends, what
+/// cannot be used counts as absent; the time is never read.
+#[derive(Default)]
+struct Event {
+    source: String,
+    detail_type: String,
+    detail: Value,
+    id: Option<String>,
+    region: Option<String>,
+    /// As it stands there: see `accounts`.
+    account: Option<Value>,
+    resources: Vec<String>,
+}
+
+impl Event {
+    fn of(mut object: Map<String, Value>) -> Result<Self, EventError> {
+        let mut text = |field: &str| match object.remove(field) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let not_a_text = |field: &str| EventError::event(field, "is not a text");
+        let (source, detail_type) = (text("source"), text("detail-type"));
+        let (id, region) = (text("id"), text("region"));
+        Ok(Self {
+            source: source.ok_or_else(|| not_a_text("source"))?,
+            detail_type: detail_type.ok_or_else(|| not_a_text("detail-type"))?,
+            detail: object.remove("detail").ok_or_else(|| EventError::event("detail", "is missing"))?,
+            id,
+            region,
+            account: object.remove("account"),
+            resources: Fields::of(&Value::Object(object)).texts("resources").map(str::to_owned).collect(),
+        })
+    }
 }
 
 /// What a reader makes of an event: nothing when the event is not about a credential. One finding that cannot be read
 /// does not make the others unreadable.
 type Read = Vec<Result<Finding, EventError>>;
 
-type Reader = fn(&EventBridgeEvent) -> Read;
+type Reader = fn(&Event) -> Read;
 
 /// A source, or the beginning of one with a `*` after it; its detail-types, or `ANY`; and who reads them.
 struct Row(&'static str, &'static [&'static str], Reader);
@@ -220,7 +285,7 @@ const READERS: &[Row] = &[
 ];
 
 impl Row {
-    fn fits(&self, event: &EventBridgeEvent) -> bool {
+    fn fits(&self, event: &Event) -> bool {
         let Self(source, detail_types, _) = self;
         let is_source = match source.strip_suffix('*') {
             Some(prefix) => event.source.starts_with(prefix),
@@ -230,7 +295,7 @@ impl Row {
     }
 }
 
-fn findings(event: &EventBridgeEvent) -> Read {
+fn findings(event: &Event) -> Read {
     let row = READERS.iter().find(|row| row.fits(event));
     let read = row.map_or(custom::read as Reader, |Row(.., read)| *read)(event);
     if read.is_empty() { vec![Ok(Finding::without_credential(origin(event)))] } else { read }
@@ -250,7 +315,7 @@ fn join(place: &str, field: &str) -> String {
 }
 
 /// The origin of an event whose source tells no more than the envelope does.
-fn origin(event: &EventBridgeEvent) -> Origin {
+fn origin(event: &Event) -> Origin {
     Origin {
         id: event.id.as_deref().map(ForeignText::new),
         kind: Some(ForeignText::new(&event.detail_type)),
@@ -260,89 +325,4 @@ fn origin(event: &EventBridgeEvent) -> Origin {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::finding::Basis;
-
-    fn finding(source: &str, detail_type: &str, detail: &Value) -> Finding {
-        let event = json!({"source": source, "detail-type": detail_type, "region": "us-east-1", "detail": detail});
-        read(event).pop().expect("an item").content.expect("a finding")
-    }
-
-    #[test]
-    fn an_origin_holds_arn_region_and_repeat_where_the_source_gives_them() {
-        let arn = "arn:aws:x:eu-west-1:123456789012:y";
-        let guardduty = |detail| finding("aws.guardduty", "GuardDuty Finding", &detail);
-        let asff = |one| finding("aws.securityhub", "Security Hub Findings - Imported", &json!({"findings": [one]}));
-        let ocsf = |one| finding("aws.securityhub", "Findings Imported V2", &json!({"findings": [one]}));
-        let health = |detail| finding("aws.health", "AWS Health Event", &detail);
-        let count = |count: Value| json!({"ProductFields": {"aws/guardduty/service/count": count}});
-        for (finding, expected) in [
-            (guardduty(json!({})), (None, "us-east-1", false)),
-            (
-                guardduty(json!({"arn": arn, "region": "eu-west-1", "service": {"count": 2}})),
-                (Some(arn), "eu-west-1", true),
-            ),
-            (guardduty(json!({"Arn": arn, "Region": 1, "Service": {"Count": 1}})), (Some(arn), "us-east-1", false)),
-            (asff(json!({"Id": arn, "Region": "eu-west-1"})), (Some(arn), "eu-west-1", false)),
-            (asff(json!({"Id": "no ARN"})), (None, "us-east-1", false)),
-            (asff(count(json!("2"))), (None, "us-east-1", true)),
-            (asff(count(json!(2))), (None, "us-east-1", true)),
-            (asff(count(json!("1"))), (None, "us-east-1", false)),
-            (asff(count(json!("many"))), (None, "us-east-1", false)),
-            (
-                ocsf(json!({"finding_info": {"uid": arn}, "cloud": {"region": "eu-west-1"}})),
-                (Some(arn), "eu-west-1", false),
-            ),
-            (ocsf(json!({"finding_info": {"uid": "no ARN"}})), (None, "us-east-1", false)),
-            (
-                health(json!({"eventTypeCode": "AWS_RISK_X", "eventArn": arn, "eventRegion": "eu-west-1"})),
-                (Some(arn), "eu-west-1", false),
-            ),
-            (health(json!({"eventTypeCode": "AWS_RISK_X"})), (None, "us-east-1", false)),
-            (finding("com.example", "x", &json!({})), (None, "us-east-1", false)),
-        ] {
-            let Origin { arn, region, repeat, .. } = &finding.origin;
-            let found = (arn.as_ref().map(ForeignText::as_str), region.as_ref().map(ForeignText::as_str), *repeat);
-            assert_eq!(found, (expected.0, Some(expected.1), expected.2), "{finding:?}");
-        }
-    }
-
-    #[test]
-    fn a_region_that_is_no_text_does_not_make_an_event_unreadable() {
-        let event = json!({"source": "com.example", "detail-type": "x", "detail": {}, "region": 1, "time": 1});
-        let finding = read(event).pop().expect("an item").content.expect("a finding");
-        assert_eq!(finding.origin.region, None);
-    }
-
-    #[test]
-    fn a_row_can_stand_for_every_source_that_begins_alike() {
-        let row = READERS.iter().find(|row| row.0.ends_with('*')).expect("a row with a prefix");
-        for (source, fits) in [("aws.partner/example.com/1", true), ("aws.partner", false), ("aws.health", false)] {
-            let event = json!({"source": source, "detail-type": "x", "detail": {}});
-            let event = parse(event.as_object().cloned().expect("an object")).expect("an event");
-            assert_eq!(row.fits(&event), fits, "{source}");
-        }
-        let key = json!({"accessKeyId": "AKIAIOSFODNN7EXAMPLE"});
-        for (detail, basis) in [(key, Basis::Custom), (json!({}), Basis::Report)] {
-            assert_eq!(finding("aws.partner/example.com/1", "x", &detail).basis, basis);
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_tells_its_kind() {
-        for (input, kind, field) in [
-            (json!("text"), Unreadable::Input, "the input"),
-            (json!([{"detail": {}}]), Unreadable::Input, "[0]"),
-            (json!([]), Unreadable::Envelope, "the input"),
-            (json!({"Records": [{"eventSource": "aws:sqs", "body": "{"}]}), Unreadable::Envelope, "Records[0].body"),
-            (json!({"source": "x", "detail-type": 1, "detail": {}}), Unreadable::Event, "detail-type"),
-            (json!({"DeleteAccessKey": {}}), Unreadable::Command, "DeleteAccessKey.AccessKeyId"),
-        ] {
-            let error = read(input).pop().expect("an item").content.expect_err("an error");
-            assert_eq!((error.kind, error.field.as_str()), (kind, field));
-        }
-    }
-}
+mod tests;

@@ -3,40 +3,71 @@
 //! Imported findings are those of GuardDuty's own product. A custom action is a person who pressed a button on findings
 //! of any product.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 
-use super::Read;
 use super::detection::{
     Claimed, DetectorFinding, actors, each_finding, in_security_hub, is_access_key, is_guarddutys_own, is_repeat,
-    is_sample_info,
+    is_sample_info, severity_of_word,
 };
 use super::fields::{Fields, is_true};
-use crate::credential::Claim;
+use super::{Event, EventError, Read, accounts};
+use crate::credential::{Claim, NamedAccounts};
 use crate::finding::{NotInForce, Origin, Severity};
-use crate::names::AccountId;
 
-pub(super) fn read_imported(event: &EventBridgeEvent) -> Read {
+pub(super) fn read_imported(event: &Event) -> Read {
     each_finding(event, |finding| read(event, finding, false))
 }
 
-pub(super) fn read_custom_action(event: &EventBridgeEvent) -> Read {
+pub(super) fn read_custom_action(event: &Event) -> Read {
     each_finding(event, |finding| read(event, finding, true))
 }
 
 /// `chosen` is whether a person chose the finding.
-fn read(event: &EventBridgeEvent, finding: Fields<'_>, chosen: bool) -> Read {
-    let account =
-        |own: Option<&str>| AccountId::first_of([own, finding.text("AwsAccountId"), event.account.as_deref()]);
+fn read(event: &Event, finding: Fields<'_>, chosen: bool) -> Read {
+    match is_of_guardduty(finding, chosen) {
+        Ok(of_guardduty) => read_one(event, finding, chosen, of_guardduty),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// Whether the finding is GuardDuty's own, if it has all that it needs for what is to be done with it: products fill
+/// their findings in many ways, and those of others are ignored anyway.
+fn is_of_guardduty(finding: Fields<'_>, chosen: bool) -> Result<bool, EventError> {
+    let product = finding.text("ProductArn");
+    if product.is_none() && !chosen {
+        return Err(EventError::mandatory("ProductArn", "a text"));
+    }
+    let of_guardduty = product.is_some_and(is_guarddutys_own);
+    if (of_guardduty || chosen) && !finding.value("Resources").is_some_and(Value::is_array) {
+        return Err(EventError::mandatory("Resources", "an array"));
+    }
+    if of_guardduty && !chosen && types(finding).next().is_none() {
+        return Err(EventError::mandatory("Types", "an array of texts"));
+    }
+    Ok(of_guardduty)
+}
+
+/// What the product itself wrote stands beside what a customer may have changed:
+/// <https://docs.aws.amazon.com/securityhub/latest/userguide/finding-provider-fields.html>.
+fn types(finding: Fields<'_>) -> impl Iterator<Item = &str> {
+    finding.texts("Types").chain(finding.texts("FindingProviderFields.Types"))
+}
+
+fn read_one(event: &Event, finding: Fields<'_>, chosen: bool, of_guardduty: bool) -> Read {
+    let accounts = accounts::of_event(&[finding.value("AwsAccountId")], event);
     let keys = finding.objects("Resources").filter(|resource| resource.text("Type").is_some_and(is_access_key));
-    let keys = keys.map(|resource| Claimed::resource(claim(resource), resource.text("Id"), account(None)));
-    let claimed = keys.chain(actors(finding.at("Detection.Sequence"), account)).collect();
-    let (origin, kind) = in_security_hub(event, finding.text("Id"), finding.texts("Types"), finding.text("Region"));
-    let of_guardduty = finding.text("ProductArn").is_some_and(|arn| is_guarddutys_own(arn, "::product/aws/guardduty"));
+    let accounts_of = |resource| accounts::of_event(&places(finding, resource), event);
+    let keys = keys.map(|resource| Claimed::resource(claim(resource), resource.text("Id"), accounts_of(resource)));
+    let mut claimed: Vec<_> = keys.chain(actors(finding.at("Detection.Sequence"), &accounts)).collect();
+    if chosen && claimed.is_empty() {
+        claimed = principals(finding, accounts_of);
+    }
+    let (origin, kind) = in_security_hub(event, finding.text("Id"), types(finding), finding.text("Region"));
     let other = (!of_guardduty && !chosen).then_some(NotInForce::OtherProduct);
+    let severity = [finding.at("Severity"), finding.at("FindingProviderFields.Severity")];
     let finding = DetectorFinding {
         origin: Origin {
-            severity: on_guarddutys_scale(finding.at("Severity")),
+            severity: severity.into_iter().find_map(on_guarddutys_scale),
             repeat: is_repeat(finding.at("ProductFields").field("aws/guardduty/service/count")),
             ..origin
         },
@@ -46,7 +77,29 @@ fn read(event: &EventBridgeEvent, finding: Fields<'_>, chosen: bool) -> Read {
         kind_field: "Types",
         severity_field: "Severity",
     };
-    finding.findings(claimed, account(None))
+    finding.findings(claimed, accounts)
+}
+
+/// Where the account of a resource can be: with the finding, in its details, and in its identifier if that is an ARN.
+fn places<'v>(finding: Fields<'v>, resource: Fields<'v>) -> [Option<&'v Value>; 3] {
+    let arn = resource.value("Id").filter(|id| id.as_str().is_some_and(|id| id.starts_with("arn:")));
+    [finding.value("AwsAccountId"), resource.value("Details.AwsIamAccessKey.AccountId"), arn]
+}
+
+/// The users and roles of a finding that names no key: a person means one of them.
+fn principals<'v>(finding: Fields<'v>, accounts_of: impl Fn(Fields<'v>) -> NamedAccounts) -> Vec<Claimed> {
+    let claim = |resource: Fields<'v>| {
+        let user = resource.at("Details.AwsIamUser");
+        let role = resource.at("Details.AwsIamRole");
+        let (name, user_type, principal) = match resource.text("Type")? {
+            "AwsIamUser" | "AWS::IAM::User" => (user.text("UserName"), "IAMUser", user.text("UserId")),
+            "AwsIamRole" | "AWS::IAM::Role" => (role.text("RoleName"), "Role", role.text("RoleId")),
+            _ => return None,
+        };
+        let user = name.or(resource.text("Id"));
+        Some(Claimed::new(Claim { key: None, user, user_type: Some(user_type), principal }, accounts_of(resource)))
+    };
+    finding.objects("Resources").filter_map(claim).collect()
 }
 
 fn claim(resource: Fields<'_>) -> Claim<'_> {
@@ -60,20 +113,13 @@ fn claim(resource: Fields<'_>) -> Claim<'_> {
     }
 }
 
-/// `Product` is GuardDuty's own number, `Normalized` goes to 100, and a label means the lowest value of its range:
-/// <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html>.
+/// `Product` is GuardDuty's own number. `Normalized` goes to 100 and comes last: a finding of severity 2 arrives as `LOW`
+/// with 40. <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_Severity.html>
 fn on_guarddutys_scale(severity: Fields<'_>) -> Option<Severity> {
-    let label = || match severity.text("Label")? {
-        "INFORMATIONAL" => Some(0.0),
-        "LOW" => Some(1.0),
-        "MEDIUM" => Some(4.0),
-        "HIGH" => Some(7.0),
-        "CRITICAL" => Some(9.0),
-        _ => None,
-    };
     let product = severity.number("Product").and_then(Severity::new);
-    let other = || severity.number("Normalized").map(|value| value / 10.0).or_else(label).and_then(Severity::new);
-    product.or_else(other)
+    let label = || severity.text("Label").and_then(severity_of_word).and_then(Severity::new);
+    let normalized = || severity.number("Normalized").and_then(|value| Severity::new(value / 10.0));
+    product.or_else(label).or_else(normalized)
 }
 
 fn not_in_force(finding: Fields<'_>) -> Option<NotInForce> {

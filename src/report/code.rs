@@ -3,7 +3,7 @@
 
 use crate::credential::KeyStatus;
 use crate::event::Unreadable;
-use crate::failure::{AwsErrorKind, Cause, Failed};
+use crate::failure::{Cause, Failed};
 use crate::finding::NotInForce;
 use crate::plan::{Measure, Step};
 use crate::record::{Done, Left, Outcome, Record};
@@ -26,7 +26,7 @@ fn rank(done: &Done) -> u8 {
     match done {
         Done::KeyDeleted | Done::RootKeyDeleted => 2,
         Done::StatusSet(_) => 1,
-        Done::Denied { .. } | Done::Lifted { .. } => 0,
+        Done::Denied { .. } | Done::Lifted { .. } | Done::LiftedInPart { .. } | Done::NothingToLift { .. } => 0,
     }
 }
 
@@ -38,7 +38,8 @@ fn of_done(done: &Done) -> &'static str {
         Done::RootKeyDeleted => "root_key_deleted",
         Done::Denied { measure: Measure::Sessions, .. } => "sessions_denied",
         Done::Denied { measure: Measure::Everything, .. } => "user_denied",
-        Done::Lifted { .. } => "denies_lifted",
+        Done::Lifted { .. } | Done::LiftedInPart { .. } => "denies_lifted",
+        Done::NothingToLift { .. } => "nothing_to_lift",
     }
 }
 
@@ -57,23 +58,29 @@ fn of_left(left: &Left) -> &'static str {
         Left::OwnerExempt { .. } => "owner_exempt",
         Left::OnlyReported => "only_reported",
         Left::RootKey { .. } => "root_key",
-        Left::TemporaryCredentials => "temporary_credentials",
-        Left::RoleUnknown(_) => "role_unknown",
+        Left::TemporaryCredentials { .. } => "temporary_credentials",
+        Left::PrincipalUnknown(_) => "principal_unknown",
+        Left::HoldersDiffer => "holders_differ",
         Left::Reserved(..) => "role_reserved",
         Left::Contradictory => "contradictory",
         Left::Unidentified => "no_key_id",
+        Left::AccountUnreadable(_) => "account_unreadable",
         Left::AccountNotListed(_) => "account_not_listed",
         Left::AccountOutOfReach { .. } => "account_out_of_reach",
         Left::OwnerDiffers { .. } => "owner_differs",
+        Left::NotEverywhere(_) => "not_everywhere",
+        Left::IssuedElsewhere(_) => "issued_elsewhere",
+        Left::GoneWithoutOwner(_) => "gone_without_owner",
         Left::NoSuchKey => "no_such_key",
         Left::NoSuchRootKey => "no_such_root_key",
         Left::NoSuchPrincipal => "no_such_principal",
         Left::PrincipalNotHere(_) => "principal_not_here",
-        Left::RoleDiffers(_) => "role_differs",
+        Left::PrincipalDiffers(_) => "principal_differs",
         Left::OwnRole(_) => "own_role",
         Left::QuotaFull(_) => "quota_full",
         Left::Unmodifiable(_) => "unmodifiable",
         Left::DryRun => "dry_run",
+        Left::DryRunGone => "dry_run_gone",
     }
 }
 
@@ -83,9 +90,10 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::FindOwner => "find_owner",
         Step::SetStatus(KeyStatus::Active) => "activate_key",
         Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => "deactivate_key",
-        Step::CheckRole => "check_role",
+        Step::CheckPrincipal => "check_principal",
         Step::Deny(Measure::Sessions) => "deny_sessions",
         Step::Deny(Measure::Everything) => "deny_user",
+        Step::BackUpDeny => "back_up_deny",
         Step::Lift => "lift_denies",
         Step::DeleteKey => "delete_key",
         Step::DeleteRootKey => "delete_root_key",
@@ -93,7 +101,7 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::Confirm => "confirm",
     };
     let kind = match &failed.cause {
-        Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission => "not_permitted",
+        Cause::Aws(_) if failed.is_not_permitted() => "not_permitted",
         Cause::Aws(_) => "failed",
         Cause::Disagreement(_) => "contradicted",
         Cause::OutOfTime => "out_of_time",

@@ -11,13 +11,13 @@ use crate::record::{DeniedBy, Done};
 /// The input of this function that takes back what was done, and nothing else; `None` where there is nothing to take
 /// back.
 pub fn undo(case: &Case<'_>) -> Option<Value> {
-    let done = &case.record.done;
-    let is_inactive = done.contains(&Done::StatusSet(KeyStatus::Inactive)) && !done.contains(&Done::KeyDeleted);
+    let record = &case.record;
+    let is_inactive = record.has(|done| *done == Done::StatusSet(KeyStatus::Inactive)) && !record.key_is_gone();
     let mut command = if is_inactive {
         let (user, key) = (case.user()?, case.key()?);
         json!({"UpdateAccessKey": {"UserName": user, "AccessKeyId": key, "Status": "Active"}})
     } else {
-        restore_sessions(done.iter().find_map(denied)?)
+        restore_sessions(record.done.iter().find_map(denied)?)
     };
     command["AccountId"] = json!(case.account()?);
     Some(command)
@@ -26,12 +26,15 @@ pub fn undo(case: &Case<'_>) -> Option<Value> {
 /// Whom this function denied something.
 fn denied(done: &Done) -> Option<&Principal> {
     match done {
-        Done::Denied { on, by: DeniedBy::OwnPolicy | DeniedBy::UnmarkedDenyAll, .. } => Some(on),
-        Done::Denied { by: DeniedBy::Others, .. }
+        Done::Denied { on, by: DeniedBy::OwnPolicy, .. } => Some(on),
+        // Nobody can tell the one from the other, so a restore leaves both.
+        Done::Denied { by: DeniedBy::Others | DeniedBy::UnmarkedDenyAll, .. }
         | Done::StatusSet(_)
         | Done::KeyDeleted
         | Done::RootKeyDeleted
-        | Done::Lifted { .. } => None,
+        | Done::Lifted { .. }
+        | Done::LiftedInPart { .. }
+        | Done::NothingToLift { .. } => None,
     }
 }
 

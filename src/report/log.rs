@@ -34,10 +34,12 @@ pub fn result(case: &Case<'_>, function: &str) {
 
 /// The steps that failed, those that only inform as warnings.
 pub fn failures(case: &Case<'_>, function: &str) {
+    let mut is_first = true;
     for failed in &case.record.failed {
         let (level, outcome) =
             if failed.step.only_informs() { (Level::WARN, None) } else { (Level::ERROR, Some(Outcome::Failed)) };
-        line(level, &code::of_failed(failed), outcome, case, function, &prose::failure(case, failed));
+        line(level, &code::of_failed(failed), outcome, case, function, &prose::failure(case, failed, is_first));
+        is_first &= failed.step.only_informs();
     }
 }
 
@@ -65,6 +67,7 @@ fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, fun
                 repeat = origin.repeat.then_some(true),
                 confirmed = record.confirmed.then_some(true),
                 sibling_keys = siblings(case),
+                other_credentials = record.other_credentials.as_ref().and_then(|found| serde_json::to_string(found).ok()),
                 undo = command::undo(case).map(|undo| command::invoke(function, &undo)),
                 dry_run = plan.as_ref().is_some_and(|plan| plan.dry_run).then_some(true),
                 duration_ms = milliseconds(record.duration),

@@ -135,9 +135,11 @@ impl Failure {
     /// The failure of an invocation with these cases and these parts of the input that could not be read; `None` when
     /// nothing failed.
     pub fn new<'c>(failed: impl IntoIterator<Item = &'c Case<'c>>, unreadable: &[&EventError]) -> Option<Self> {
-        let failed: Vec<_> =
-            failed.into_iter().flat_map(|case| case.record.failures().map(move |failed| (case, failed))).collect();
-        let error_type = if failed.iter().any(|(_, failed)| failed.is_missing_permission()) {
+        let failed: Vec<_> = failed
+            .into_iter()
+            .flat_map(|case| case.record.failures().enumerate().map(move |(index, failed)| (case, failed, index == 0)))
+            .collect();
+        let error_type = if failed.iter().any(|(_, failed, _)| failed.is_not_permitted()) {
             "MissingPermission"
         } else if !failed.is_empty() {
             "StepFailed"
@@ -146,7 +148,7 @@ impl Failure {
         } else {
             return None;
         };
-        let steps = failed.iter().map(|(case, failed)| prose::failure(case, failed).to_string());
+        let steps = failed.iter().map(|(case, failed, is_first)| prose::failure(case, failed, *is_first).to_string());
         let sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error).to_string()));
         Some(Self { error_type, message: sentences.collect::<Vec<_>>().join("; ") })
     }

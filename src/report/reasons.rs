@@ -10,7 +10,7 @@ use super::code;
 use super::prose::{self, Words};
 use crate::case::Case;
 use crate::config::Config;
-use crate::credential::{Credential, KeyStatus, Principal, ReservedRole};
+use crate::credential::{Credential, KeyStatus, NamedAccounts, Principal, ReservedRole};
 use crate::decision::decide;
 use crate::event::{self, EventError, Unreadable};
 use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed};
@@ -29,16 +29,17 @@ struct Row {
     words: Words,
 }
 
-fn finding(input: Value) -> Finding {
-    event::read(input).pop().expect("an item").content.expect("a finding")
+fn finding(input: &Value) -> Finding {
+    event::read(&input.to_string()).pop().expect("an item").content.expect("a finding")
 }
 
 fn key_of(user_type: &str, key: &str) -> Finding {
-    guardduty(&json!({"userType": user_type, "userName": "Bob", "accessKeyId": key, "principalId": "unknown"}))
+    let principal = if user_type == "IAMUser" { "AIDACKCEVSQ6C2EXAMPLE" } else { "unknown" };
+    guardduty(&json!({"userType": user_type, "userName": "Bob", "accessKeyId": key, "principalId": principal}))
 }
 
 fn guardduty(details: &Value) -> Finding {
-    finding(json!({
+    finding(&json!({
         "source": "aws.guardduty", "detail-type": "GuardDuty Finding", "account": OWN,
         "detail": {"type": "UnauthorizedAccess:IAMUser/TorIPCaller", "severity": 8,
                    "resource": {"accessKeyDetails": details}},
@@ -46,7 +47,7 @@ fn guardduty(details: &Value) -> Finding {
 }
 
 fn custom(detail: &Value) -> Finding {
-    finding(json!({"source": "com.example", "detail-type": "Leak", "account": OWN, "detail": detail}))
+    finding(&json!({"source": "com.example", "detail-type": "Leak", "account": OWN, "detail": detail}))
 }
 
 fn role_session() -> Finding {
@@ -56,11 +57,11 @@ fn role_session() -> Finding {
 }
 
 fn restore_sessions() -> Finding {
-    finding(json!({"RestoreSessions": {"RoleName": "Bob"}}))
+    finding(&json!({"RestoreSessions": {"RoleName": "Bob"}}))
 }
 
 fn with_account(finding: Finding) -> Finding {
-    Finding { account: AccountId::new("111122223333"), ..finding }
+    Finding { accounts: NamedAccounts::of(AccountId::new("111122223333")), ..finding }
 }
 
 fn config(variables: &[(&str, &str)]) -> Config {
@@ -97,7 +98,7 @@ fn left_by_the_decision() -> Vec<Row> {
     let key = || key_of("IAMUser", KEY);
     let not_in_force = |why| Finding { not_in_force: Some(why), ..key() };
     let rows: Vec<(Finding, &[(&str, &str)])> = vec![
-        (finding(json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})), &[]),
+        (finding(&json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})), &[]),
         (not_in_force(NotInForce::Sample), &[]),
         (not_in_force(NotInForce::Archived), &[]),
         (not_in_force(NotInForce::Suppressed), &[]),
@@ -114,8 +115,9 @@ fn left_by_the_decision() -> Vec<Row> {
         (key_of("Root", KEY), &[]),
         (key(), &[("ACCOUNTS", "111122223333")]),
         (with_account(key()), &[]),
+        (Finding { accounts: NamedAccounts::Unreadable(ForeignText::new("unknown")), ..key() }, &[]),
         (
-            finding(json!({
+            finding(&json!({
                 "source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "account": OWN,
                 "detail": {"eventName": "AttachUserPolicy", "requestParameters": {
                     "userName": "Bob", "policyArn": "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"}},
@@ -140,13 +142,18 @@ fn left_by_containment() -> Vec<Row> {
         (with_account(key_of("Root", KEY)), Left::NoSuchRootKey),
         (restore_sessions(), Left::NoSuchPrincipal),
         (role_session(), Left::PrincipalNotHere(Principal::Role(role()))),
-        (role_session(), Left::RoleDiffers(role())),
+        (role_session(), Left::PrincipalDiffers(Principal::Role(role()))),
+        (role_session(), Left::HoldersDiffer),
+        (key(), Left::NotEverywhere(AccountId::new("111122223333").expect("valid"))),
+        (key(), Left::IssuedElsewhere(AccountId::new("111122223333").expect("valid"))),
+        (key(), Left::GoneWithoutOwner(user())),
         (role_session(), Left::OwnRole(role())),
         (role_session(), Left::Reserved(role(), ReservedRole::ServiceLinked)),
         (role_session(), Left::Reserved(role(), ReservedRole::IdentityCenter)),
         (key(), Left::QuotaFull(Principal::User(user()))),
         (role_session(), Left::Unmodifiable(Principal::Role(role()))),
         (key(), Left::DryRun),
+        (key(), Left::DryRunGone),
     ];
     let config = all();
     let row = |(finding, left): (Finding, Left)| {
@@ -178,9 +185,10 @@ fn done() -> Vec<Row> {
         (role_session(), vec![denied(Principal::Role(role()), Measure::Sessions)]),
         (key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"), vec![denied(Principal::User(user()), Measure::Everything)]),
         (
-            finding(json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}})),
+            finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}})),
             vec![Done::StatusSet(KeyStatus::Active)],
         ),
+        (restore_sessions(), vec![Done::NothingToLift { from: Principal::Role(role()) }]),
         (restore_sessions(), vec![Done::Lifted { from: Principal::Role(role()), deny_all_stays: false }]),
     ];
     let config = all();
@@ -190,7 +198,8 @@ fn done() -> Vec<Row> {
             status: KeyStatus::Active,
             created: None,
         };
-        let seen = KeysSeen { key: None, siblings: vec![sibling], at: chrono::DateTime::UNIX_EPOCH };
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let seen = KeysSeen { key: None, siblings: vec![sibling], complete: true, at };
         let record = Record { done, seen: Some(seen), ..Record::default() };
         of_result(&Case { finding: &finding, plan: Some(plan(&finding, &config)), record })
     };
@@ -203,13 +212,14 @@ fn failed() -> Vec<Row> {
     let steps = [
         (Step::SetStatus(KeyStatus::Inactive), "iam:UpdateAccessKey", Some(Disagreement::StillActive)),
         (Step::SetStatus(KeyStatus::Active), "iam:UpdateAccessKey", Some(Disagreement::StillInactive)),
-        (Step::FindOwner, "iam:GetAccessKeyLastUsed", None),
+        (Step::FindOwner, "iam:GetAccessKeyLastUsed", Some(Disagreement::DeniesTheOwner)),
         (Step::DeleteKey, "iam:DeleteAccessKey", Some(Disagreement::StillThere)),
         (Step::DeleteRootKey, "sts:AssumeRoot", Some(Disagreement::StillThere)),
-        (Step::CheckRole, "iam:GetRole", None),
+        (Step::CheckPrincipal, "iam:GetRole", None),
         (Step::Deny(Measure::Sessions), "iam:PutUserPolicy", None),
         (Step::Deny(Measure::Everything), "iam:PutUserPolicy", None),
-        (Step::Lift, "iam:DeleteUserPolicy", None),
+        (Step::BackUpDeny, "iam:AttachUserPolicy", None),
+        (Step::Lift, "iam:DeleteUserPolicy", Some(Disagreement::DeniesTheUser)),
         (Step::Confirm, "iam:ListAccessKeys", None),
         (Step::ListCredentials, "iam:GetLoginProfile", None),
     ];
@@ -217,6 +227,7 @@ fn failed() -> Vec<Row> {
     for (step, call, disagreement) in steps {
         let causes = [
             Some(aws(call, AwsErrorKind::MissingPermission, "AccessDenied: …")),
+            Some(aws(call, AwsErrorKind::ExplicitlyDenied, "AccessDenied: … with an explicit deny …")),
             Some(aws(call, AwsErrorKind::Failed, "ServiceFailure: …")),
             Some(Cause::OutOfTime),
             disagreement.map(Cause::Disagreement),
@@ -229,14 +240,15 @@ fn failed() -> Vec<Row> {
 fn of_failed(failed: &Failed) -> Row {
     let finding = match failed.step {
         Step::DeleteRootKey => with_account(key_of("Root", KEY)),
-        Step::CheckRole | Step::Deny(Measure::Sessions) => role_session(),
+        Step::CheckPrincipal | Step::Deny(Measure::Sessions) => role_session(),
         Step::SetStatus(KeyStatus::Active) => {
-            finding(json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}}))
+            finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}}))
         }
         Step::Lift => restore_sessions(),
         Step::FindOwner
         | Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired)
         | Step::Deny(Measure::Everything)
+        | Step::BackUpDeny
         | Step::DeleteKey
         | Step::ListCredentials
         | Step::Confirm => key_of("IAMUser", KEY),
@@ -248,7 +260,7 @@ fn of_failed(failed: &Failed) -> Row {
     let outcome = (!failed.step.only_informs()).then_some(Outcome::Failed);
     let record = Record { done, failed: vec![failed.clone()], ..Record::default() };
     let case = Case { finding: &finding, plan: Some(plan(&finding, &config)), record };
-    Row { code: code::of_failed(failed), outcome, words: prose::failure(&case, failed) }
+    Row { code: code::of_failed(failed), outcome, words: prose::failure(&case, failed, true) }
 }
 
 fn unreadable() -> Vec<Row> {
@@ -271,8 +283,10 @@ fn page() -> String {
          Every result, every failure and every log line has a `code`. Codes stay as they are: build alarms, filters and\n\
          scripts on them, not on sentences. The sentences here are examples; `src/report/reasons.rs` writes this page from\n\
          them.\n\n\
-         Two codes stand for themselves: `started` is the line at every cold start, with the version and the\n\
-         configuration; `invalid_configuration` and `cannot_start` say why the function does not start.\n",
+         Some codes are of the process: `started` is the line at every cold start, with the version and the\n\
+         configuration; `invalid_configuration` and `cannot_start` say why the function does not start;\n\
+         `answer_not_taken` says that Lambda did not take an answer, which the log holds. Lines of the Lambda\n\
+         runtime's own have no code.\n",
     );
     let mut section = |title: &str, about: &str, rows: Vec<Row>| {
         write!(page, "\n## {title}\n\n{about}\n\n| code | outcome | what it says | what to do |\n|---|---|---|---|\n")

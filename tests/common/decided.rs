@@ -35,12 +35,12 @@ impl Display for Decided {
 }
 
 /// What is decided about each finding of an event.
-pub fn decided(input: Value, variables: &[(&str, &str)]) -> Vec<Decided> {
+pub fn decided(input: &Value, variables: &[(&str, &str)]) -> Vec<Decided> {
     let lookup =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
     let config = Config::from_lookup(lookup).expect("valid");
     let own = AccountId::new(OWN).expect("valid");
-    let items = read(input).into_iter();
+    let items = read(&input.to_string()).into_iter();
     let decided = items.map(|item| match item.content {
         Ok(finding) => decided_about(&finding, &config, &own),
         Err(error) => Decided { what: format!("error {}", error.field), ..Decided::default() },
@@ -49,7 +49,7 @@ pub fn decided(input: Value, variables: &[(&str, &str)]) -> Vec<Decided> {
 }
 
 /// The same, a line each.
-pub fn lines(input: Value, variables: &[(&str, &str)]) -> Vec<String> {
+pub fn lines(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
     decided(input, variables).iter().map(ToString::to_string).collect()
 }
 
@@ -58,7 +58,7 @@ fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided
     let (key, user) = (finding.credential.key(), finding.credential.user());
     let (what, acts) = match decide(finding, config, own) {
         Ok(plan) => {
-            assert_eq!(plan.account, *finding.account.as_ref().unwrap_or(own));
+            assert_eq!(plan.account, *finding.accounts.first().unwrap_or(own));
             let what = match plan.first {
                 First::SetStatus { key: planned, user: named, status, .. } => {
                     assert_eq!((Some(planned), named), (key, user));
@@ -68,7 +68,8 @@ fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided
                         _ => "Deactivate".to_owned(),
                     }
                 }
-                First::Deny { on, .. } | First::Lift { from: on, .. } => format!("Sessions of {on}"),
+                First::Deny { on, .. } => format!("Sessions of {}", on.principal()),
+                First::Lift { from, .. } => format!("Sessions of {from}"),
                 First::DeleteRootKey { key: planned } => {
                     assert_eq!(Some(planned), key);
                     "DeleteRootKey".to_owned()
@@ -83,6 +84,6 @@ fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided
         acts,
         key: key.map(ToString::to_string),
         user: user.map(ToString::to_string),
-        account: finding.account.as_ref().map(ToString::to_string),
+        account: finding.accounts.first().map(ToString::to_string),
     }
 }

@@ -12,10 +12,13 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::Function;
-use super::ids::{KEY, OTHER_KEY, OWN};
+use super::ids::{KEY, OTHER_KEY, OWN, USER_ID};
 
 /// How the access key IDs that the fake hands out begin; the account follows.
 const HANDED_OUT: &str = "ASIAMADE";
+
+/// Whose keys are the root user's: IAM does not know them as a user's.
+const ROOT_USER: &str = "root-user";
 
 /// The unique identifiers of the roles that the function works as.
 pub const OWN_ROLE_ID: &str = "AROAFUNCTIONSOWNROLE";
@@ -29,6 +32,8 @@ pub struct FakeIam {
 #[derive(Default)]
 struct State {
     keys: Vec<Key>,
+    /// Users without a key, by account and name.
+    users: BTreeSet<(String, String)>,
     roles: Vec<Role>,
     policies: BTreeMap<(String, String), BTreeMap<String, String>>,
     attached: BTreeSet<(String, String, String)>,
@@ -150,6 +155,12 @@ impl FakeIam {
     pub fn key_in(self, account: &str, user: &str, id: &str) -> Self {
         let [account, user, id, status] = [account, user, id, "Active"].map(str::to_owned);
         self.state().keys.push(Key { account, user, id, status });
+        self
+    }
+
+    /// A user without a key.
+    pub fn user(self, name: &str) -> Self {
+        self.state().users.insert((OWN.to_owned(), name.to_lowercase()));
         self
     }
 
@@ -291,6 +302,7 @@ impl State {
             ),
             "GetAccessKeyLastUsed" => self.owner(call),
             "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => self.key_call(call),
+            "GetUser" => self.user(call),
             "GetRole" => match self.roles.iter().find(|role| role.account == call.account && role.is(call)) {
                 Some(role) => success(&call.action, &role.described()),
                 None => error(404, "NoSuchEntity", "The role cannot be found."),
@@ -299,9 +311,27 @@ impl State {
         }
     }
 
+    fn user(&self, call: &Call) -> ResponseTemplate {
+        let name = call.parameter("UserName");
+        let is_known = |key: &Key| key.account == call.account && key.user.eq_ignore_ascii_case(&name);
+        if !self.keys.iter().any(is_known) && !self.users.contains(&(call.account.clone(), name.to_lowercase())) {
+            return error(404, "NoSuchEntity", &format!("The user with name {name} cannot be found."));
+        }
+        let id = user_id(&name);
+        success(
+            &call.action,
+            &format!(
+                "<User><Path>/</Path><UserName>{name}</UserName><UserId>{id}</UserId><Arn>arn:aws:iam::{}:user/{name}\
+                 </Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></User>",
+                call.account
+            ),
+        )
+    }
+
     fn owner(&self, call: &Call) -> ResponseTemplate {
         let id = call.parameter("AccessKeyId");
-        match self.keys.iter().find(|key| key.id == id && key.account == call.account) {
+        let is_known = |key: &&Key| key.id == id && key.account == call.account && key.user != ROOT_USER;
+        match self.keys.iter().find(is_known) {
             Some(key) => success(
                 &call.action,
                 &format!(
@@ -351,7 +381,7 @@ impl State {
     fn root_caller(&self, call: &Call) -> Option<String> {
         let assumed =
             |earlier: &Call| earlier.action == "AssumeRoot" && earlier.parameter("TargetPrincipal") == call.account;
-        self.calls.iter().any(assumed).then(|| "root-user".to_owned())
+        self.calls.iter().any(assumed).then(|| ROOT_USER.to_owned())
     }
 
     fn policy_call(&mut self, call: &Call) -> ResponseTemplate {
@@ -359,6 +389,7 @@ impl State {
         let known = match on.1.split_once('/') {
             Some(("user", name)) => {
                 self.keys.iter().any(|key| key.account == on.0 && key.user.eq_ignore_ascii_case(name))
+                    || self.users.contains(&(on.0.clone(), name.to_owned()))
             }
             Some((_, name)) => {
                 self.roles.iter().any(|role| role.account == on.0 && role.name.eq_ignore_ascii_case(name))
@@ -433,6 +464,15 @@ fn handed_out(action: &str, account: &str) -> ResponseTemplate {
              </Credentials>"
         ),
     )
+}
+
+/// The unique identifier of a user: that of the samples for Bob.
+fn user_id(name: &str) -> String {
+    if name.eq_ignore_ascii_case("Bob") {
+        USER_ID.to_owned()
+    } else {
+        format!("AIDA{:X>17}", name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), ""))
+    }
 }
 
 impl Key {

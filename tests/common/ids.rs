@@ -10,6 +10,8 @@ pub const SESSION: &str = "ASIAIOSFODNN7EXAMPLE";
 pub const OWN: &str = "123456789012";
 /// Another account of its organization.
 pub const MEMBER: &str = "111122223333";
+/// The unique identifier of user Bob.
+pub const USER_ID: &str = "AIDACKCEVSQ6C2EXAMPLE";
 /// The unique identifier of role Bob.
 pub const ROLE_ID: &str = "AROACKCEVSQ6C2EXAMPLE";
 

@@ -74,6 +74,7 @@ pub const SAMPLES: &[Sample] = &[
     row("command-restore", &[], &["Restore KEY Bob"], &["restored"]),
     row("command-restore-sessions", &[], &["Sessions of role Bob"], &["not_found"]),
     row("custom-source", &["CustomRule"], &[ACT], &["contained"]).with(CUSTOM_SOURCES).bob(Inactive),
+    row("failed-invocation", &[], &[ACT], &["contained"]).bob(Inactive),
     row("guardduty-anomaly", &["GuardDuty"], &[IGNORED], &["ignored"]),
     row("guardduty-archived", &["GuardDuty"], &[IGNORED], &["ignored"]),
     row(
@@ -102,6 +103,7 @@ pub const SAMPLES: &[Sample] = &[
         .bob(Inactive),
     row("health-unrelated", &[], &["ignored"], &["ignored"]),
     row("pipes-sqs-guardduty", &[], &[ACT], &["contained"]).bob(Inactive),
+    row("security-hub-anomaly", &["SecurityHub"], &[IGNORED], &["ignored"]),
     row(
         "security-hub-attack-sequence",
         &["SecurityHubSequence"],
@@ -117,12 +119,14 @@ pub const SAMPLES: &[Sample] = &[
     )
     .bob(Inactive)
     .carol(Inactive),
+    row("security-hub-custom-action-user", &["SecurityHubActionRule"], &[ATTENTION_TO_BOB], &["needs_attention"]),
     row("security-hub-imported", &["SecurityHub"], &[ACT], &["contained"]).bob(Inactive),
     row("security-hub-insight", &[], &["ignored"], &["ignored"]),
     row("security-hub-other-product", &[], &[IGNORED], &["ignored"]),
     row("security-hub-policy", &["SecurityHub"], &[IGNORED], &["ignored"]),
     row("security-hub-suppressed", &["SecurityHub"], &[IGNORED], &["ignored"]),
     row("security-hub-v2", &["SecurityHubV2"], &[ACT], &["contained"]).bob(Inactive),
+    row("security-hub-v2-attack-sequence", &["SecurityHubV2Sequence"], &[ACT], &["contained"]).bob(Inactive),
     row("security-hub-v2-disagreement", &["SecurityHubV2"], &[ATTENTION], &["needs_attention"]),
     row("security-hub-v2-resolved", &["SecurityHubV2"], &[IGNORED], &["ignored"]),
     row("security-hub-v2-text-data", &["SecurityHubV2"], &[ACT], &["contained"]).bob(Inactive),
