@@ -56,9 +56,15 @@ pub fn lines(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
 /// A plan has to be about what the finding names and nothing else.
 fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided {
     let (key, user) = (finding.credential.key(), finding.credential.user());
+    let mut account = finding.accounts.first().cloned();
     let (what, acts) = match decide(finding, config, own) {
         Ok(plan) => {
-            assert_eq!(plan.account, *finding.accounts.first().unwrap_or(own));
+            let may_be_asked = |asked: &AccountId| match &account {
+                Some(_) => finding.accounts.name(asked),
+                None => asked == own,
+            };
+            assert!(plan.accounts().all(may_be_asked), "{plan:?}");
+            account = account.map(|_| plan.account.clone());
             let what = match plan.first {
                 First::SetStatus { key: planned, user: named, status, .. } => {
                     assert_eq!((Some(planned), named), (key, user));
@@ -84,6 +90,6 @@ fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided
         acts,
         key: key.map(ToString::to_string),
         user: user.map(ToString::to_string),
-        account: finding.accounts.first().map(ToString::to_string),
+        account: account.as_ref().map(ToString::to_string),
     }
 }
