@@ -1,0 +1,96 @@
+//! What a person does instead of this function.
+
+use super::super::command::by_hand;
+use super::account;
+use crate::case::Case;
+use crate::credential::{Credential, Holder, Principal};
+use crate::finding::{Basis, Operation};
+use crate::plan::First;
+
+/// How a person finds what was stolen.
+pub(super) fn look_at(holder: &Holder) -> String {
+    match holder {
+        Holder::User { name: Some(user), .. } => {
+            format!("look at the keys of user {user} and at its console password, and deactivate what was stolen")
+        }
+        Holder::Role { name: Some(role), .. } => {
+            format!("look at the sessions of role {role} and revoke them if they were stolen")
+        }
+        Holder::Root => "look at the root user's keys and password".to_owned(),
+        Holder::Other(Some(name)) => format!("look at what {name} holds and revoke what was stolen"),
+        Holder::User { name: None, .. } | Holder::Role { name: None, .. } | Holder::Other(None) => {
+            "read the finding and deactivate by hand what was stolen".to_owned()
+        }
+    }
+}
+
+/// How a person contains the credential, or does what the command would have done.
+pub(super) fn by_a_person(case: &Case<'_>) -> String {
+    match &case.finding.credential {
+        Credential::UserKey { .. } => {
+            let operation = match case.finding.basis {
+                Basis::Command(operation) => operation,
+                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => Operation::Deactivate,
+            };
+            run_by_hand(case, operation)
+        }
+        Credential::RootKey { .. } => "sign in as the root user and delete the key".to_owned(),
+        Credential::Contradictory { id, .. } => format!("find out whose key {id} is and deactivate it"),
+        Credential::Sessions { of } => lift_by_hand(of),
+        credential => end_sessions(credential),
+    }
+}
+
+/// How a person ends temporary credentials.
+pub(super) fn end_sessions(credential: &Credential) -> String {
+    let (Credential::Session { holder, .. } | Credential::Unidentified { holder, .. }) = credential else {
+        return "find in CloudTrail who issued them, and deny the issuer".to_owned();
+    };
+    match holder {
+        Holder::User { name: Some(user), .. } => end_sessions_of(&Principal::User(user.clone())),
+        Holder::User { name: None, .. } => {
+            "find the user in CloudTrail and deny it everything until the sessions have expired, at most 36 hours after \
+             they began"
+                .to_owned()
+        }
+        Holder::Role { name: Some(role), .. } => end_sessions_of(&Principal::Role(role.clone())),
+        Holder::Role { name: None, .. } => {
+            "find the role in CloudTrail and revoke its active sessions in the IAM console".to_owned()
+        }
+        Holder::Root => "it is a session of the root user, which no policy of the account can end: change the root \
+                         user's password, delete its keys, and wait an hour"
+            .to_owned(),
+        Holder::Other(Some(name)) => format!("find in CloudTrail who issued them to {name}, and deny the issuer"),
+        Holder::Other(None) => "find in CloudTrail who issued them, and deny the issuer".to_owned(),
+    }
+}
+
+/// How a person ends the sessions of a principal.
+pub(super) fn end_sessions_of(on: &Principal) -> String {
+    match on {
+        Principal::User(user) => {
+            format!("deny user {user} everything until the sessions have expired, at most 36 hours after they began")
+        }
+        Principal::Role(role) => format!("revoke the active sessions of role {role} in the IAM console"),
+    }
+}
+
+pub(super) fn lift_by_hand(from: &Principal) -> String {
+    format!(
+        "remove the inline policies of {from} whose names begin with key-remediator-deny-, and detach AWSDenyAll if one \
+         of them is key-remediator-deny-all-attached"
+    )
+}
+
+/// A command for somebody with credentials of the key's account.
+pub(super) fn run_by_hand(case: &Case<'_>, operation: Operation) -> String {
+    format!("run in account {}: {}", account(case), by_hand(operation, case.user(), case.key()))
+}
+
+pub(super) fn lift_by_hand_of(case: &Case<'_>) -> String {
+    match (case.plan.as_ref().map(|plan| &plan.first), case.user()) {
+        (Some(First::Lift { from, .. }), _) => lift_by_hand(from),
+        (_, Some(user)) => lift_by_hand(&Principal::User(user.clone())),
+        (_, None) => "look at the policies of the user".to_owned(),
+    }
+}

@@ -1,0 +1,108 @@
+//! What was done, and what it does not end.
+
+use super::{account, denied, given, key_of_user};
+use crate::case::Case;
+use crate::credential::{Credential, KeyStatus};
+use crate::plan::Then;
+use crate::record::{DeniedBy, Done, Outcome};
+
+/// What AWS confirmed, in order.
+pub(super) fn done(case: &Case<'_>) -> String {
+    sentence_of(case, |_| true)
+}
+
+/// The same of some of it.
+pub(super) fn sentence_of(case: &Case<'_>, is_told: impl Fn(&Done) -> bool) -> String {
+    let told = case.record.done.iter().filter(|done| is_told(done));
+    let clauses: Vec<_> = told.map(|done| done_clause(case, done)).collect();
+    match clauses.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{}, and {last}", before.join(", ")),
+        None => String::new(),
+    }
+}
+
+pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
+    let key = key_of_user(case);
+    let is_restored = case.record.has(|done| *done == Done::StatusSet(KeyStatus::Active));
+    match done {
+        Done::StatusSet(status) if case.record.status_is_doubtful() => {
+            format!("IAM confirmed that {key} was {}", given(*status))
+        }
+        Done::StatusSet(KeyStatus::Active) if !lifts(case) => format!(
+            "{key} was made active again (denies that this function put on the user under another CONTAINMENT stay)"
+        ),
+        Done::StatusSet(KeyStatus::Active) => format!("{key} was made active again"),
+        Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired) => {
+            format!("{key} was deactivated (it may have been inactive before)")
+        }
+        Done::KeyDeleted => "the key was deleted".to_owned(),
+        Done::RootKeyDeleted => format!("{key} was deleted"),
+        Done::Denied { on, measure, by: DeniedBy::OwnPolicy } => format!("{on} was denied {}", denied(*measure)),
+        Done::Denied { on, measure, by: DeniedBy::Others } => {
+            format!("{on} had been denied {} before", denied(*measure))
+        }
+        Done::Denied { on, measure, by: DeniedBy::UnmarkedDenyAll } => format!(
+            "{on} was denied {} by AWSDenyAll alone, which a restore will leave, as the user's policies have no space \
+             for a mark: detach it by hand then",
+            denied(*measure)
+        ),
+        Done::Lifted { from, deny_all_stays: false } if is_restored => {
+            format!("what was put on {from} was taken away, which protected the user's other keys, too")
+        }
+        Done::Lifted { from, deny_all_stays: false } => format!("what was put on {from} was taken away"),
+        Done::Lifted { from, deny_all_stays: true } => format!(
+            "what was put on {from} was taken away, but AWSDenyAll is attached without this function's mark: detach it \
+             by hand unless somebody wants it there"
+        ),
+        Done::LiftedInPart { from } => format!("a part of what was put on {from} was taken away"),
+        Done::NothingToLift { from } => format!("there was nothing of this function on {from}"),
+    }
+}
+
+/// Whether denies on the key's user are lifted with the key.
+pub(super) fn lifts(case: &Case<'_>) -> bool {
+    let plan = case.plan.as_ref();
+    plan.is_some_and(|plan| plan.then.iter().any(|then| matches!(then, Then::LiftFromOwner(_))))
+}
+
+/// A key that nobody had to deactivate, before what was done to its user.
+pub(super) fn what_is_gone(case: &Case<'_>) -> String {
+    let is_key = matches!(case.finding.credential, Credential::UserKey { .. });
+    let on_the_key = |done: &Done| matches!(done, Done::StatusSet(_) | Done::KeyDeleted | Done::RootKeyDeleted);
+    if !is_key || case.record.has(on_the_key) {
+        return String::new();
+    }
+    format!("IAM knows no {} in account {}, where it was deleted or never was; ", key_of_user(case), account(case))
+}
+
+/// What a kill does not end.
+pub(super) fn what_goes_on(case: &Case<'_>) -> String {
+    let record = &case.record;
+    if record.outcome() != Outcome::Contained || !record.has(|done| matches!(done, Done::StatusSet(_))) {
+        return String::new();
+    }
+    let vanished = if record.key_is_gone() && !record.has(|done| *done == Done::KeyDeleted) {
+        "; IAM does not list the key any more"
+    } else {
+        ""
+    };
+    let user_is_denied = record.has(|done| matches!(done, Done::Denied { .. }));
+    let sessions = if user_is_denied {
+        "sessions of roles that it opened before go on for up to 12 hours"
+    } else {
+        "sessions that were made with it before go on for up to 36 hours"
+    };
+    let siblings = record.seen.as_ref().filter(|seen| seen.complete).map(|seen| {
+        let active = seen.siblings.iter().filter(|key| key.status == KeyStatus::Active);
+        active.map(|key| key.id.as_str()).collect::<Vec<_>>()
+    });
+    match siblings.as_deref() {
+        None => format!("{vanished}; {sessions}, and whether the user has other active keys could not be read"),
+        Some([]) => format!("{vanished}; {sessions}, and the user has no other active key"),
+        Some([key]) => format!("{vanished}; {sessions}, and the user's access key {key} is still active"),
+        Some(keys) => {
+            format!("{vanished}; {sessions}, and the user's access keys {} are still active", keys.join(", "))
+        }
+    }
+}
