@@ -225,7 +225,7 @@ fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Claim;
+    use crate::event::claim::Claim;
     use crate::finding::{NotInForce, Origin, Severity};
 
     const OWN: &str = "123456789012";

@@ -1,9 +1,9 @@
 //! Findings of the user's own detectors: any EventBridge event whose detail names an access key ID. `decision`
 //! checks whether its source is listed in `CUSTOM_SOURCES`.
 
+use super::claim::Claim;
 use super::fields::Fields;
 use super::{Event, Read, accounts, origin};
-use crate::credential::Claim;
 use crate::finding::{Basis, Finding, Origin};
 use crate::names::ForeignText;
 

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use super::claim::Claim;
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, json, origin};
-use crate::credential::{Claim, Contradiction, Credential, Holder, NamedAccounts};
+use crate::credential::{Contradiction, Credential, Holder, NamedAccounts};
 use crate::finding::{Basis, Finding, NotInForce, Origin};
 use crate::names::ForeignText;
 

@@ -4,10 +4,11 @@
 
 use serde_json::Value;
 
+use super::claim::Claim;
 use super::detection::{Claimed, DetectorFinding, actors, is_repeat, is_sample_info};
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
-use crate::credential::{Claim, NamedAccounts};
+use crate::credential::NamedAccounts;
 use crate::finding::{NotInForce, Origin, Severity};
 use crate::names::ForeignText;
 

@@ -4,9 +4,10 @@
 //! A key can be in three places, any of which may be missing. Only the codes `AWS_RISK_CREDENTIALS_*` report named keys;
 //! the other `AWS_RISK_*` codes call for a person.
 
+use super::claim::Claim;
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
-use crate::credential::{Claim, Credential};
+use crate::credential::Credential;
 use crate::finding::{Basis, Finding, NotInForce, Origin};
 use crate::names::ForeignText;
 

@@ -4,6 +4,7 @@
 //! A new source is one new file with a `read` function and one line in `READERS`.
 
 mod accounts;
+pub(crate) mod claim;
 mod command;
 mod custom;
 mod detection;

@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
+use super::claim::Claim;
 use super::detection::{
     Claimed, DetectorFinding, each_finding, in_security_hub, is_access_key, is_guarddutys_own, severity_of_word,
 };
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, json};
-use crate::credential::{Claim, NamedAccounts};
+use crate::credential::NamedAccounts;
 use crate::finding::{NotInForce, Origin, Severity};
 
 pub(super) fn read(event: &Event) -> Read {

@@ -5,9 +5,9 @@
 //! the call succeeded does not matter: where a quota or a policy kept AWS from it (`errorCode`), AWS still holds the
 //! user to be compromised.
 
+use super::claim::Claim;
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
-use crate::credential::Claim;
 use crate::finding::{Basis, Finding, Origin};
 use crate::names::ForeignText;
 

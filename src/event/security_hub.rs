@@ -5,13 +5,14 @@
 
 use serde_json::Value;
 
+use super::claim::Claim;
 use super::detection::{
     Claimed, DetectorFinding, actors, each_finding, in_security_hub, is_access_key, is_guarddutys_own, is_repeat,
     is_sample_info, severity_of_word,
 };
 use super::fields::{Fields, is_true};
 use super::{Event, EventError, Read, accounts};
-use crate::credential::{Claim, NamedAccounts};
+use crate::credential::NamedAccounts;
 use crate::finding::{NotInForce, Origin, Severity};
 
 pub(super) fn read_imported(event: &Event) -> Read {

@@ -1,9 +1,9 @@
 //! Trusted Advisor's check `Exposed Access Keys`. All of its checks share one detail-type:
 //! <https://docs.aws.amazon.com/awssupport/latest/user/cloudwatch-ta-events.html>.
 
+use super::claim::Claim;
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
-use crate::credential::Claim;
 use crate::finding::{Basis, Finding, NotInForce, Origin};
 use crate::names::ForeignText;
 
