@@ -85,6 +85,11 @@ impl Case<'_> {
             let more: Vec<_> =
                 other.accounts().filter(|account| !plan.accounts().any(|known| known == *account)).cloned().collect();
             plan.elsewhere.extend(more);
+            let beyond = plan.beyond.take().or_else(|| other.beyond.clone());
+            plan.beyond = beyond.filter(|account| !plan.accounts().any(|known| known == account));
+            if let IfGone::RootKey { .. } = other.if_gone {
+                plan.if_gone = other.if_gone;
+            }
         }
         if matches!(other.finding.credential, Credential::RootKey { .. }) {
             let delete = matches!(&other.plan, Some(Plan { first: First::DeleteRootKey { .. }, .. }));

@@ -217,6 +217,9 @@ fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &
     if !config.accounts.is_empty() && !config.accounts.contains(account) {
         return Some(Left::AccountNotListed(account.clone()));
     }
+    if account == own && matches!(first, First::DeleteRootKey { .. }) {
+        return Some(Left::RootKey { account: account.clone(), deletable: false });
+    }
     // A session of the root user is asked of STS directly; everything else needs a role in the account.
     let reachable = account == own || config.member_role.is_some() || matches!(first, First::DeleteRootKey { .. });
     (!reachable).then(|| Left::AccountOutOfReach { account: account.clone(), own: own.clone() })

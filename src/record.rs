@@ -266,7 +266,7 @@ impl Left {
 impl Left {
     /// Whether it is only said of one account, so that the credential may be in another.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::NoSuchKey | Self::PrincipalNotHere(_) | Self::PrincipalDiffers(_))
+        matches!(self, Self::NoSuchKey | Self::NoSuchRootKey | Self::PrincipalNotHere(_) | Self::PrincipalDiffers(_))
     }
 }
 

@@ -88,18 +88,32 @@ impl Iam {
     /// # Errors
     /// When IAM did not answer the question.
     pub async fn keys(&self, user: &UserName) -> Result<Option<KeyList>, AwsError> {
-        let answer = call("iam:ListAccessKeys", self.client.list_access_keys().user_name(user.as_str()).send()).await;
+        const CALL: &str = "iam:ListAccessKeys";
+        let answer = call(CALL, self.client.list_access_keys().user_name(user.as_str()).send()).await;
         let Some(answer) = found(answer)? else {
             return Ok(None);
         };
-        let keys = answer.access_key_metadata().iter().filter_map(|key| {
-            Some(ListedKey {
-                id: key.access_key_id().and_then(AccessKeyId::new)?,
-                status: KeyStatus::of(key.status()?.as_str()),
-                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::<Utc>::from),
+        let listed = answer.access_key_metadata();
+        let of_another = |name: &str| UserName::new(name).is_none_or(|name| !name.is(user));
+        if listed.iter().filter_map(|key| key.user_name()).any(of_another) {
+            return Err(AwsError::failed(CALL, "the answer holds another user's keys"));
+        }
+        let keys: Vec<_> = listed
+            .iter()
+            .filter_map(|key| {
+                Some(ListedKey {
+                    id: key.access_key_id().and_then(AccessKeyId::new)?,
+                    status: KeyStatus::of(key.status()?.as_str()),
+                    created: key
+                        .create_date()
+                        .and_then(|date| SystemTime::try_from(*date).ok())
+                        .map(DateTime::<Utc>::from),
+                })
             })
-        });
-        Ok(Some(KeyList { keys: keys.collect(), truncated: answer.is_truncated() }))
+            .collect();
+        // A key that cannot be read may be the one that is looked for.
+        let truncated = answer.is_truncated() || keys.len() < listed.len();
+        Ok(Some(KeyList { keys, truncated }))
     }
 }
 

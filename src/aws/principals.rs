@@ -58,9 +58,12 @@ impl Iam {
     /// `sts:GetCallerIdentity`: the role that these calls are made as. It needs no permission.
     ///
     /// # Errors
-    /// When STS does not answer.
+    /// When STS does not answer, or does not say who calls.
     pub async fn own_role(&self) -> Result<Option<RoleId>, AwsError> {
-        Ok(caller(&self.sdk).await?.user_id().and_then(RoleId::of_session))
+        match caller(&self.sdk).await?.user_id() {
+            Some(id) if !id.is_empty() => Ok(RoleId::of_session(id)),
+            _ => Err(AwsError::failed("sts:GetCallerIdentity", "the answer holds no user ID")),
+        }
     }
 
     /// `iam:PutUserPolicy` or `iam:PutRolePolicy`.

@@ -32,7 +32,7 @@ impl Intercept for IsTheCalls {
         let answer = context.response();
         let call = config.load::<Metadata>().map_or("", Metadata::name);
         let body = answer.body().bytes().unwrap_or_default();
-        if answer.status().is_success() && !is_named_after(call, body) {
+        if answer.status().is_success() && !is_whole_answer(call, body) {
             return Err(
                 format!("something answered {call} with status {} that is not IAM", answer.status().as_u16()).into()
             );
@@ -41,7 +41,50 @@ impl Intercept for IsTheCalls {
     }
 }
 
-fn is_named_after(call: &str, body: &[u8]) -> bool {
-    let element = format!("<{call}Response");
-    body.windows(element.len()).any(|window| window == element.as_bytes())
+/// Whether the outermost element is that of the call, and is closed.
+fn is_whole_answer(call: &str, body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body);
+    let mut text = body.trim();
+    if let Some((_, rest)) = text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")) {
+        text = rest.trim_start();
+    }
+    let name = format!("{call}Response");
+    let inside = text
+        .strip_prefix('<')
+        .and_then(|text| text.strip_prefix(&name))
+        .filter(|rest| rest.starts_with(|next: char| next == '>' || next.is_ascii_whitespace()))
+        .and_then(|rest| rest.strip_suffix(&format!("</{name}>")));
+    // A list of no keys still has the element that holds them.
+    inside.is_some_and(|inside| call != "ListAccessKeys" || inside.contains("<AccessKeyMetadata"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_answer_to_the_call_is_iams_word() {
+        let xml = "<?xml version='1.0'?>\n";
+        let answer = "<UpdateAccessKeyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ResponseMetadata/>\
+                      </UpdateAccessKeyResponse>\n";
+        for (call, body, expected) in [
+            ("UpdateAccessKey", answer.to_owned(), true),
+            ("UpdateAccessKey", format!("{xml}{answer}"), true),
+            ("DeleteAccessKey", answer.to_owned(), false),
+            ("UpdateAccessKey", String::new(), false),
+            ("UpdateAccessKey", "<UpdateAccessKeyResponse".to_owned(), false),
+            ("UpdateAccessKey", "<UpdateAccessKeyResponse><ResponseMetadata/>".to_owned(), false),
+            ("UpdateAccessKey", "<UpdateAccessKeyResponseError/>".to_owned(), false),
+            ("UpdateAccessKey", format!("<ErrorResponse>{answer}</ErrorResponse>"), false),
+            ("UpdateAccessKey", format!("<html><!-- {answer} --></html>"), false),
+            (
+                "ListAccessKeys",
+                "<ListAccessKeysResponse><AccessKeyMetadata/></ListAccessKeysResponse>".to_owned(),
+                true,
+            ),
+            ("ListAccessKeys", "<ListAccessKeysResponse></ListAccessKeysResponse>".to_owned(), false),
+        ] {
+            assert_eq!(is_whole_answer(call, body.as_bytes()), expected, "{call}: {body}");
+        }
+    }
 }

@@ -88,12 +88,12 @@ async fn nowhere<O>(
 where
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    let First::SetStatus { key, status, .. } = &plan.first else {
-        return Ok(absent);
-    };
     if let Some(beyond) = &plan.beyond {
         return Ok(Some(Left::NotEverywhere(beyond.clone())));
     }
+    let First::SetStatus { key, status, .. } = &plan.first else {
+        return Ok(absent);
+    };
     match &plan.if_gone {
         IfGone::RootKey { delete: true } if *status == KeyStatus::Inactive => {
             if plan.dry_run {
@@ -169,10 +169,19 @@ pub async fn finish(
     };
     // A user whose key cannot be killed can be denied all the same.
     for then in plan.then.iter().filter(|then| has_its_status || matches!(then, Then::DenyOwner(_))) {
+        if *then == Then::DeleteKey && is_the_only_way_to_the_owner(plan, record) {
+            continue;
+        }
         record.begin(then.step());
         let attempt = in_time(deadline, next(*then, key, &owner, record, &iam, now)).await;
         keep(attempt, record);
     }
+}
+
+/// Whether a retry could not find the user any more who is still to be denied, if the key were deleted.
+fn is_the_only_way_to_the_owner(plan: &Plan<'_>, record: &Record) -> bool {
+    let owner_is_not_denied = record.failed.iter().any(|failed| matches!(failed.step, Step::Deny(_)));
+    owner_is_not_denied && matches!(plan.first, First::SetStatus { user: None, .. })
 }
 
 async fn next(
