@@ -56,14 +56,15 @@ impl Case<'_> {
 
     fn weight(&self) -> u8 {
         match (&self.plan, &self.record.left) {
-            (_, Some(Left::HoldersDiffer)) => 5,
-            (Some(Plan { first: First::SetStatus { user: Some(_), .. }, .. }), _) => 4,
+            (_, Some(Left::HoldersDiffer)) => 6,
+            (Some(Plan { first: First::SetStatus { user: Some(_), .. }, .. }), _) => 5,
             (
                 Some(Plan {
                     first: First::SetStatus { user: None, .. } | First::Deny { .. } | First::Lift { .. }, ..
                 }),
                 _,
-            ) => 3,
+            ) => 4,
+            (None, Some(Left::Exempt { .. })) => 3,
             (Some(Plan { first: First::DeleteRootKey { .. }, .. }), _) => 2,
             (None, _) => u8::from(self.record.outcome().needs_a_person()),
         }
@@ -72,9 +73,16 @@ impl Case<'_> {
     /// Temporary credentials have one holder, and IAM cannot tell which.
     fn holder_differs(&self, other: &Self) -> bool {
         match (&self.finding.credential, &other.finding.credential) {
-            (Credential::Session { holder, .. }, Credential::Session { holder: other, .. }) => holder.differs(other),
+            (Credential::Session { holder, .. }, Credential::Session { holder: others, .. }) => {
+                self.counts() && other.counts() && holder.differs(others)
+            }
             _ => false,
         }
+    }
+
+    /// Whether the finding asks for anything. A sample, or one below a gate, says nothing about a credential.
+    fn counts(&self) -> bool {
+        self.plan.is_some() || self.record.outcome().needs_a_person()
     }
 
     /// The accounts that the other finding names are asked, too, and what it calls a root user's key is one where IAM does
@@ -91,7 +99,7 @@ impl Case<'_> {
                 plan.if_gone = other.if_gone;
             }
         }
-        if matches!(other.finding.credential, Credential::RootKey { .. }) {
+        if other.counts() && matches!(other.finding.credential, Credential::RootKey { .. }) {
             let delete = matches!(&other.plan, Some(Plan { first: First::DeleteRootKey { .. }, .. }));
             plan.if_gone = IfGone::RootKey { delete };
         }

@@ -86,16 +86,16 @@ impl<'f> Entry<'f> {
         Self { case: Case { finding, plan, record: Record { left, ..Record::default() } }, messages: vec![message] }
     }
 
-    /// Whether both name the same key, and may mean the same account.
+    /// Whether both name the same key, and may mean the same account. Temporary credentials have one holder, whatever
+    /// account an event gives for them.
     fn names_the_same_key_as(&self, other: &Self, own: &AccountId) -> bool {
-        let key = self.case.key();
-        key.is_some() && key == other.case.key() && {
-            let (accounts, others) = (&self.case.finding.accounts, &other.case.finding.accounts);
-            let likeliest = accounts.first().unwrap_or(own);
-            likeliest == others.first().unwrap_or(own)
-                || others.name(likeliest)
-                || accounts.others().iter().any(|account| others.name(account))
-        }
+        let Some(key) = self.case.key().filter(|key| other.case.key() == Some(*key)) else { return false };
+        let (accounts, others) = (&self.case.finding.accounts, &other.case.finding.accounts);
+        let likeliest = accounts.first().unwrap_or(own);
+        key.is_temporary()
+            || likeliest == others.first().unwrap_or(own)
+            || others.name(likeliest)
+            || accounts.others().iter().any(|account| others.name(account))
     }
 
     fn merge(&mut self, mut other: Self) {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::answers::{assert_failed, outcome, outcomes, result};
-use common::fake_iam::{Call, FakeIam, denied, error};
+use common::fake_iam::{Call, FakeIam, denied, error, success};
 use common::findings::{finding_for, in_member, role_session, user_session, without_user};
 use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, SESSION, USER_ID};
 use common::{event, log_lines, replaced};
@@ -110,6 +110,90 @@ async fn of_two_claims_about_a_key_the_order_does_not_matter() {
             assert_eq!(outcome(&answer), "contained", "{account} {answer:#}");
             assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
         }
+    }
+}
+
+#[tokio::test]
+async fn what_one_finding_knows_of_a_key_is_not_lost_beside_another() {
+    let gone = "AKIAROOTUSERSKEYEXAM";
+    let variables = [("CUSTOM_SOURCES", DETECTOR)];
+    for root in ["root", "arn:aws:iam::123456789012:root"] {
+        for findings in
+            [json!([custom("Bob", gone), custom(root, gone)]), json!([custom(root, gone), custom("Bob", gone)])]
+        {
+            let iam = FakeIam::of_bob().await;
+            let answer = iam.function(&variables).invoke(&findings);
+            assert_eq!(result(&answer)["code"], "root_key", "{answer:#}");
+        }
+    }
+    let custom = custom("Bob", gone);
+    let mut called_from_elsewhere = replaced(&event("guardduty-iam-user"), &[(KEY, gone)]);
+    called_from_elsewhere["detail"]["service"]["action"] = json!({"actionType": "AWS_API_CALL", "awsApiCallAction":
+        {"remoteAccountDetails": {"accountId": MEMBER, "affiliated": false}}});
+    for findings in [json!([custom, called_from_elsewhere]), json!([called_from_elsewhere, custom])] {
+        let iam = FakeIam::of_bob().await;
+        let answer = iam.function(&variables).invoke(&findings);
+        assert_eq!(result(&answer)["code"], "not_everywhere", "{answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_exempt_users_key_is_not_deleted_as_a_root_key_beside_another_finding() {
+    let (root, user) = (event("guardduty-root-key"), event("guardduty-iam-user"));
+    for findings in [json!([root, user]), json!([user, root])] {
+        let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
+        let variables = [MEMBERS, ("ROOT_KEYS", "delete"), ("EXEMPT", "Bob")];
+        let answer = iam.function(&variables).invoke(&replaced(&findings, &[(OWN, MEMBER)]));
+        assert_eq!(outcome(&answer), "exempt", "{answer:#}");
+        assert_nothing_changed(&iam);
+    }
+}
+
+#[tokio::test]
+async fn a_session_has_one_holder_whatever_accounts_are_named_for_it() {
+    let other =
+        replaced(&user_session(), &[("\"Bob\"", "\"Carol\""), (USER_ID, "AIDAXXXXXXXXXXXXCAROL"), (OWN, MEMBER)]);
+    for findings in [json!([user_session(), other]), json!([other, user_session()])] {
+        for members in [MEMBERS, ("MEMBER_ROLE", "")] {
+            let iam = FakeIam::of_bob().await;
+            let answer = iam.function(&[SESSIONS, members]).invoke(&findings);
+            assert_eq!(outcome(&answer), "needs_attention", "{answer:#}");
+            assert_nothing_changed(&iam);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_not_deleted_while_it_alone_leads_to_an_owner_who_is_not_denied_yet() {
+    for containment in [SESSIONS, PRINCIPAL] {
+        let iam = FakeIam::of_bob().await.first("PutUserPolicy", [error(400, "ValidationError", "made up")]);
+        let function = iam.function(&[DELETE, containment]);
+        assert_failed(&function.invoke(&without_user()), "StepFailed", &["PutUserPolicy"]);
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+        assert_eq!(outcome(&function.invoke(&without_user())), "contained");
+        assert_eq!(iam.status(KEY), None);
+        assert!(!iam.policies("user/Bob").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_another_users_keys_or_of_half_a_key_confirms_nothing() {
+    let half = format!(
+        "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId></member>\
+                        </AccessKeyMetadata><IsTruncated>false</IsTruncated>"
+    );
+    let others = format!(
+        "<AccessKeyMetadata><member><UserName>Carol</UserName><AccessKeyId>{OTHER_KEY}</AccessKeyId>\
+                          <Status>Active</Status></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>"
+    );
+    for list in [half, others] {
+        let iam = FakeIam::of_bob().await.always("ListAccessKeys", success("ListAccessKeys", &list));
+        let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
+        let result = result(&answer);
+        assert_eq!(result["outcome"], "contained", "{answer:#}");
+        assert_ne!(result["confirmed"], true, "{answer:#}");
+        assert!(!answer.to_string().contains(OTHER_KEY), "{answer:#}");
+        assert!(result["undo"].is_object(), "{answer:#}");
     }
 }
 

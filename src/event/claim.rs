@@ -65,7 +65,9 @@ impl Claim<'_> {
                 let user_type = ForeignText::new(self.user_type.unwrap_or_default());
                 Credential::Contradictory { id, contradiction: Contradiction::TemporaryHolder { user_type } }
             }
-            UserType::Unclear => Credential::UserKey { id, user: None, user_id: None, or_root: false },
+            UserType::Unclear => {
+                Credential::UserKey { id, user: None, user_id: None, or_root: self.user.is_some_and(is_root) }
+            }
             UserType::NotStated if self.user.is_some_and(is_root) => {
                 Credential::UserKey { id, user: None, user_id: None, or_root: true }
             }
@@ -157,7 +159,9 @@ fn role_name(text: &str) -> Option<RoleName> {
 
 /// How sources without a user type write the root user; `<root_account>` is the credential report's way.
 fn is_root(user: &str) -> bool {
-    ["root", "<root_account>"].contains(&user.trim().to_ascii_lowercase().as_str())
+    let user = user.trim().to_ascii_lowercase();
+    let is_arn = user.starts_with("arn:") && user.contains(":iam:") && user.ends_with(":root");
+    is_arn || ["root", "<root_account>"].contains(&user.as_str())
 }
 
 /// CloudTrail's user types, sorted by what they mean for a long-term key.
@@ -242,6 +246,8 @@ mod tests {
             // A user may have that name.
             (None, Some("root"), or_root()),
             (None, Some("<root_account>"), or_root()),
+            (None, Some("arn:aws:iam::123456789012:root"), or_root()),
+            (Some("AWSAccount"), Some("root"), or_root()),
             (None, Some("arn:aws:sts::123456789012:assumed-role/deploy/Bob"), key(None)),
         ] {
             assert_eq!(credential(Some(KEY), user_type, user), expected, "{user_type:?} {user:?}");

@@ -27,17 +27,26 @@ pub(super) fn look_at(holder: &Holder) -> String {
 /// How a person contains the credential, or does what the command would have done.
 pub(super) fn by_a_person(case: &Case<'_>) -> String {
     match &case.finding.credential {
-        Credential::UserKey { .. } => {
-            let operation = match case.finding.basis {
-                Basis::Command(operation) => operation,
-                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => Operation::Deactivate,
-            };
-            run_by_hand(case, operation)
-        }
+        Credential::UserKey { .. } => run_by_hand(case, operation(case)),
         Credential::RootKey { .. } => "sign in as the root user and delete the key".to_owned(),
         Credential::Contradictory { id, .. } => format!("find out whose key {id} is and deactivate it"),
         Credential::Sessions { of } => lift_by_hand(of),
         credential => end_sessions(credential),
+    }
+}
+
+/// The same, in an account that the sentence has named, and that need not be the one where the function looked.
+pub(super) fn there(case: &Case<'_>) -> String {
+    match &case.finding.credential {
+        Credential::UserKey { .. } => format!("there run: {}", by_hand(operation(case), case.user(), case.key())),
+        _ => format!("there {}", by_a_person(case)),
+    }
+}
+
+fn operation(case: &Case<'_>) -> Operation {
+    match case.finding.basis {
+        Basis::Command(operation) => operation,
+        Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => Operation::Deactivate,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a credential was left alone.
 
-use super::by_hand::{by_a_person, end_sessions, end_sessions_of, look_at};
+use super::by_hand::{by_a_person, end_sessions, end_sessions_of, look_at, there};
 use super::{Words, account, denied, key, key_of_user, principal};
 use crate::case::Case;
 use crate::credential::{Contradiction, Credential, KeyStatus, Principal, ReservedRole};
@@ -69,18 +69,17 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
         Left::Unidentified => unidentified(credential),
         Left::AccountUnreadable(given) => Words::new(
             format!("nothing was changed, as the event gives {given} where the account should be"),
-            format!("find the account, and there {}", by_a_person(case)),
+            format!("find the account, and {}", there(case)),
         ),
-        Left::AccountNotListed(account) => Words::new(
-            format!("nothing was changed, as ACCOUNTS does not list account {account}"),
-            format!("there, {}", by_a_person(case)),
-        ),
+        Left::AccountNotListed(account) => {
+            Words::new(format!("nothing was changed, as ACCOUNTS does not list account {account}"), there(case))
+        }
         Left::AccountOutOfReach { account, own } => Words::new(
             format!(
                 "nothing was changed, as the credential is in account {account} and this function acts in account {own} \
                  only"
             ),
-            format!("there, {}", by_a_person(case)),
+            there(case),
         ),
         Left::OwnerDiffers { named } => Words::new(
             format!("nothing was changed, as {} belongs to {} and not to {named}", key(case), principal(case)),
@@ -96,14 +95,14 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
                  from here",
                 key_of_user(case)
             ),
-            format!("there, {}", by_a_person(case)),
+            there(case),
         ),
         Left::IssuedElsewhere(issuer) => Words::new(
             format!(
                 "IAM knows no {} in account {account}, and by its identifier it was issued in account {issuer}",
                 key_of_user(case)
             ),
-            format!("there, {}", by_a_person(case)),
+            there(case),
         ),
         Left::GoneWithoutOwner(user) => Words::new(
             format!(
