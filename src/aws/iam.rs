@@ -127,7 +127,9 @@ pub(super) fn change<T>(answer: Result<T, AwsError>) -> Result<Change, AwsError>
 fn is_about_an_unknown_key(Refusal { error, message }: &Refusal, key: &AccessKeyId) -> bool {
     match error.kind {
         AwsErrorKind::NoSuchEntity => true,
-        AwsErrorKind::MissingPermission => message.trim_end().ends_with(&format!("access key {key}")),
+        AwsErrorKind::MissingPermission => {
+            message.trim_end().ends_with(&format!("iam:GetAccessKeyLastUsed on resource: access key {key}"))
+        }
         AwsErrorKind::QuotaFull
         | AwsErrorKind::Unmodifiable
         | AwsErrorKind::ExplicitlyDenied
@@ -150,6 +152,7 @@ mod tests {
             (format!("{denied} {key} with an explicit deny in a service control policy"), false),
             (format!("{denied} AKIAI44QH8DHBEXAMPLE"), false),
             (format!("{denied} *"), false),
+            (format!("Cannot assume access key {key}"), false),
             ("Access denied.".to_owned(), false),
             (String::new(), false),
         ] {
