@@ -93,8 +93,8 @@ impl Case<'_> {
             let more: Vec<_> =
                 other.accounts().filter(|account| !plan.accounts().any(|known| known == *account)).cloned().collect();
             plan.elsewhere.extend(more);
-            let beyond = plan.beyond.take().or_else(|| other.beyond.clone());
-            plan.beyond = beyond.filter(|account| !plan.accounts().any(|known| known == account));
+            let beyond = [plan.beyond.take(), other.beyond.clone()];
+            plan.beyond = beyond.into_iter().flatten().find(|account| !plan.accounts().any(|known| known == account));
             if let IfGone::RootKey { .. } = other.if_gone {
                 plan.if_gone = other.if_gone;
             }

@@ -150,6 +150,24 @@ async fn an_exempt_users_key_is_not_deleted_as_a_root_key_beside_another_finding
 }
 
 #[tokio::test]
+async fn an_account_that_cannot_be_asked_is_told_for_keys_and_not_as_a_key_that_iam_was_never_asked_for() {
+    let called_from_elsewhere = |mut finding: Value| {
+        finding["detail"]["service"]["action"] = json!({"actionType": "AWS_API_CALL", "awsApiCallAction":
+            {"remoteAccountDetails": {"accountId": "444455556666", "affiliated": false}}});
+        finding
+    };
+    let variables = [MEMBERS, ("ACCOUNTS", "123456789012,111122223333"), ("ROOT_KEYS", "delete"), SESSIONS];
+    for (finding, expected) in [
+        (in_member(&event("guardduty-root-key")), "not_everywhere"),
+        (session_with("userName", "Nobody"), "principal_not_here"),
+    ] {
+        let iam = FakeIam::of_bob().await;
+        let answer = iam.function(&variables).invoke(&called_from_elsewhere(finding));
+        assert_eq!(result(&answer)["code"], expected, "{answer:#}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_has_one_holder_whatever_accounts_are_named_for_it() {
     let other =
         replaced(&user_session(), &[("\"Bob\"", "\"Carol\""), (USER_ID, "AIDAXXXXXXXXXXXXCAROL"), (OWN, MEMBER)]);

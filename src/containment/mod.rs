@@ -88,7 +88,8 @@ async fn nowhere<O>(
 where
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    if let Some(beyond) = &plan.beyond {
+    let is_about_a_key = matches!(plan.first, First::SetStatus { .. } | First::DeleteRootKey { .. });
+    if let Some(beyond) = plan.beyond.as_ref().filter(|_| is_about_a_key) {
         return Ok(Some(Left::NotEverywhere(beyond.clone())));
     }
     let First::SetStatus { key, status, .. } = &plan.first else {
