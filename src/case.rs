@@ -1,10 +1,10 @@
 //! One credential from the event to the report: what the event says, what is to be done, and what was done.
 
-use crate::credential::Credential;
+use crate::credential::{Credential, Holder};
 use crate::failure::{Cause, Failed};
 use crate::finding::Finding;
 use crate::names::{AccessKeyId, AccountId, UserName};
-use crate::plan::{First, IfGone, Plan};
+use crate::plan::{Beyond, First, IfGone, Plan};
 use crate::record::{Left, Record};
 
 /// All that is known about one credential.
@@ -16,9 +16,21 @@ pub struct Case<'f> {
     pub plan: Option<Plan<'f>>,
     /// What was done.
     pub record: Record,
+    /// Whom the findings about these temporary credentials name as their holder.
+    holders: Vec<&'f Holder>,
 }
 
-impl Case<'_> {
+impl<'f> Case<'f> {
+    pub fn new(finding: &'f Finding, plan: Option<Plan<'f>>, record: Record) -> Self {
+        let mut case = Self { finding, plan, record, holders: Vec::new() };
+        if let Credential::Session { holder, .. } = &finding.credential
+            && case.counts()
+        {
+            case.holders.push(holder);
+        }
+        case
+    }
+
     pub fn key(&self) -> Option<&AccessKeyId> {
         self.finding.credential.key()
     }
@@ -43,13 +55,15 @@ impl Case<'_> {
     /// Joins another finding about the same credential. The one that acts decides, best one that names the user, as that
     /// saves a call; a user's key is asked for before it is taken for the root user's.
     pub fn merge(&mut self, mut other: Self) {
-        if self.holder_differs(&other) {
-            self.plan = None;
-            self.record.left = Some(Left::HoldersDiffer);
-            return;
-        }
+        let holders_differ = self.holders.iter().any(|holder| other.holders.iter().any(|named| holder.differs(named)));
         if other.weight() > self.weight() {
             std::mem::swap(self, &mut other);
+        }
+        let new: Vec<_> = other.holders.iter().filter(|holder| !self.holders.contains(holder)).copied().collect();
+        self.holders.extend(new);
+        if holders_differ {
+            self.plan = None;
+            self.record.left = Some(Left::HoldersDiffer);
         }
         self.join_plan(&other);
     }
@@ -70,38 +84,86 @@ impl Case<'_> {
         }
     }
 
-    /// Temporary credentials have one holder, and IAM cannot tell which.
-    fn holder_differs(&self, other: &Self) -> bool {
-        match (&self.finding.credential, &other.finding.credential) {
-            (Credential::Session { holder, .. }, Credential::Session { holder: others, .. }) => {
-                self.counts() && other.counts() && holder.differs(others)
-            }
-            _ => false,
-        }
-    }
-
     /// Whether the finding asks for anything. A sample, or one below a gate, says nothing about a credential.
     fn counts(&self) -> bool {
         self.plan.is_some() || self.record.outcome().needs_a_person()
     }
 
-    /// The accounts that the other finding names are asked, too, and what it calls a root user's key is one where IAM does
-    /// not know it as a user's.
+    /// The accounts that the other finding names are asked, too, and what it knows about a key that is gone is not lost.
     fn join_plan(&mut self, other: &Self) {
+        let if_gone = self.if_either_is_gone(other);
         let Some(plan) = &mut self.plan else { return };
-        if let Some(other) = &other.plan {
-            let more: Vec<_> =
-                other.accounts().filter(|account| !plan.accounts().any(|known| known == *account)).cloned().collect();
-            plan.elsewhere.extend(more);
-            let beyond = [plan.beyond.take(), other.beyond.clone()];
-            plan.beyond = beyond.into_iter().flatten().find(|account| !plan.accounts().any(|known| known == account));
-            if let IfGone::RootKey { .. } = other.if_gone {
-                plan.if_gone = other.if_gone;
-            }
+        let reached =
+            other.plan.iter().flat_map(Plan::accounts).filter(|_| !other.reaches_only_root_users(&plan.first));
+        let more: Vec<_> = reached.filter(|account| !plan.accounts().any(|known| known == *account)).cloned().collect();
+        plan.elsewhere.extend(more);
+        let beyond: Vec<_> = plan.beyond.take().into_iter().chain(other.beyond(&plan.first)).collect();
+        let is_asked = |place: &Beyond| plan.accounts().any(|known| *place == Beyond::Account(known.clone()));
+        plan.beyond = beyond.into_iter().find(|place| !is_asked(place));
+        if let (First::SetStatus { .. }, Some(if_gone)) = (&plan.first, if_gone) {
+            plan.if_gone = if_gone;
         }
-        if other.counts() && matches!(other.finding.credential, Credential::RootKey { .. }) {
-            let delete = matches!(&other.plan, Some(Plan { first: First::DeleteRootKey { .. }, .. }));
-            plan.if_gone = IfGone::RootKey { delete };
+    }
+
+    /// Whether its accounts can be reached as their root users, but not to do `first` there.
+    fn reaches_only_root_users(&self, first: &First<'_>) -> bool {
+        let own = self.plan.as_ref().map(|plan| &plan.first);
+        matches!((first, own), (First::SetStatus { .. }, Some(First::DeleteRootKey { or_users: None, .. })))
+    }
+
+    /// The places that are not asked about the credential, where `first` is what is done.
+    fn beyond(&self, first: &First<'_>) -> Vec<Beyond> {
+        let left = match &self.record.left {
+            Some(Left::AccountNotListed(account) | Left::AccountOutOfReach { account, .. }) => {
+                Some(Beyond::Account(account.clone()))
+            }
+            Some(Left::AccountUnreadable(given)) => Some(Beyond::Unreadable(given.clone())),
+            _ => None,
+        };
+        let plan = self.plan.iter();
+        let unreached = plan.clone().filter(|_| self.reaches_only_root_users(first)).flat_map(Plan::accounts);
+        let unreached = unreached.cloned().map(Beyond::Account);
+        left.into_iter().chain(unreached).chain(plan.filter_map(|plan| plan.beyond.clone())).collect()
+    }
+
+    /// What is done about a key that is gone, where another finding knows more about it. One that calls it a root user's
+    /// counts first, as that can still be found out.
+    fn if_either_is_gone(&self, other: &Self) -> Option<IfGone<'f>> {
+        let (ours, theirs) = (self.if_gone(), other.if_gone());
+        let is_exempt = matches!(other.record.left, Some(Left::Exempt { .. }));
+        Some(match (ours, theirs) {
+            (IfGone::RootKey { delete_in: ours }, IfGone::RootKey { delete_in: theirs }) => {
+                let more: Vec<_> = theirs.into_iter().filter(|account| !ours.contains(account)).collect();
+                IfGone::RootKey { delete_in: [ours, more].concat() }
+            }
+            (root @ IfGone::RootKey { .. }, _) | (_, root @ IfGone::RootKey { .. }) => root,
+            // Nobody can tell any more whether it was the user's whom the other finding names, and EXEMPT protects.
+            (IfGone::ContainOwner { user, measure, .. }, _) if is_exempt => {
+                IfGone::ContainOwner { user, id: None, measure }
+            }
+            (
+                IfGone::ContainOwner { user, id, measure },
+                IfGone::ContainOwner { user: other_user, id: other_id, .. },
+            ) => {
+                let names_differ = user.zip(other_user).is_some_and(|(user, other)| !user.is(other));
+                let ids_differ = id.zip(other_id).is_some_and(|(id, other)| id != other);
+                let id = id.or(other_id).filter(|_| !names_differ && !ids_differ);
+                IfGone::ContainOwner { user: user.or(other_user), id, measure }
+            }
+            (owner @ IfGone::ContainOwner { .. }, IfGone::Nothing)
+            | (IfGone::Nothing, owner @ IfGone::ContainOwner { .. }) => owner,
+            (IfGone::Nothing, IfGone::Nothing) => return None,
+        })
+    }
+
+    /// What this finding alone says about a key that is gone.
+    fn if_gone(&self) -> IfGone<'f> {
+        let is_root = matches!(self.finding.credential, Credential::RootKey { .. }) && self.counts();
+        match &self.plan {
+            Some(plan) if is_root => IfGone::RootKey { delete_in: plan.accounts().cloned().collect() },
+            Some(plan) => plan.if_gone.clone(),
+            None if is_root => IfGone::RootKey { delete_in: Vec::new() },
+            None => IfGone::Nothing,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! The environment, read once at start and turned into types. Every mistake is reported, not only the first: a
 //! security tool must not guess what an unknown value was meant to be.
 
-use std::fmt;
+mod globs;
 
-use glob::{MatchOptions, Pattern};
-
+pub use self::globs::{Exempt, FindingTypes, TypeGlob};
 use crate::finding::Severity;
 use crate::names::{AccountId, RoleName};
 
@@ -88,87 +87,6 @@ pub enum RootKeys {
     Delete,
 }
 
-/// `FINDING_TYPES`: globs matched against a finding type from first to last; the last one that matches decides.
-#[derive(Clone, Debug)]
-pub struct FindingTypes(Vec<TypeGlob>);
-
-/// One of them.
-#[derive(Clone, Debug)]
-pub struct TypeGlob {
-    /// Whether it selects what it matches, or takes it away.
-    pub selects: bool,
-    pattern: Pattern,
-}
-
-impl TypeGlob {
-    /// Refuses what no type can match: they all look like `Recon:IAMUser/TorIPCaller`.
-    /// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-format.html>
-    fn new(text: &str) -> Option<Self> {
-        let (selects, glob) = text.strip_prefix('!').map_or((true, text), |glob| (false, glob));
-        let is_possible = |c: char| c.is_ascii_alphanumeric() || ":/.!_-".contains(c);
-        let can_match = glob.contains('*') || glob.contains(':') && glob.contains('/');
-        let pattern = Pattern::new(glob).ok()?;
-        (can_match && literals(glob).all(is_possible)).then_some(Self { selects, pattern })
-    }
-
-    /// Whether it takes away all that another one selects, as far as that is plain to see.
-    fn undoes(&self, other: &Self) -> bool {
-        let glob = self.pattern.as_str();
-        !self.selects && (glob.chars().all(|c| c == '*') || glob.eq_ignore_ascii_case(other.pattern.as_str()))
-    }
-}
-
-/// The characters of a glob that stand for themselves.
-fn literals(glob: &str) -> impl Iterator<Item = char> {
-    let mut in_brackets = false;
-    glob.chars().filter(move |c| {
-        in_brackets = if in_brackets { *c != ']' } else { *c == '[' };
-        !in_brackets && !"*?]".contains(*c)
-    })
-}
-
-impl fmt::Display for TypeGlob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.selects { "" } else { "!" }, self.pattern)
-    }
-}
-
-impl FindingTypes {
-    /// The glob that decides about a type; `None` when none matches, and then it is not selected.
-    pub fn decider(&self, kind: &str) -> Option<&TypeGlob> {
-        self.0.iter().rev().find(|glob| glob.pattern.matches_with(kind, IN_ANY_CASE))
-    }
-
-    /// Whether there is anything that it selects.
-    fn selects_nothing(&self) -> bool {
-        let is_left = |(index, glob): (usize, &TypeGlob)| {
-            glob.selects && !self.0[index + 1..].iter().any(|later| later.undoes(glob))
-        };
-        !self.0.iter().enumerate().any(is_left)
-    }
-}
-
-/// `EXEMPT`: globs on user names, role names and access key IDs that automation must never touch.
-#[derive(Clone, Debug, Default)]
-pub struct Exempt(Vec<Pattern>);
-
-impl Exempt {
-    /// The entry that protects a name or an access key ID. Case is ignored, as IAM ignores it in names:
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
-    pub fn protects(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|glob| glob.matches_with(name, IN_ANY_CASE)).map(Pattern::as_str)
-    }
-
-    /// Refuses what no name and no key can match, such as an ARN or a path.
-    fn entry(text: &str) -> Option<Pattern> {
-        let is_possible = |c: char| c.is_ascii_alphanumeric() || "_+=.@-".contains(c);
-        Pattern::new(text).ok().filter(|_| literals(text).all(is_possible))
-    }
-}
-
-const IN_ANY_CASE: MatchOptions =
-    MatchOptions { case_sensitive: false, require_literal_separator: false, require_literal_leading_dot: false };
-
 /// Every mistake in the environment.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the configuration has {} mistake(s): {}", .0.len(), .0.join("; "))]
@@ -198,7 +116,7 @@ impl Config {
         let min_severity = env.severity("MIN_SEVERITY");
         let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY");
         let finding_types = env.finding_types();
-        let exempt = Exempt(env.list("EXEMPT", A_NAME, Exempt::entry));
+        let exempt = Exempt::new(env.list("EXEMPT", A_NAME, Exempt::entry));
         let accounts = env.list("ACCOUNTS", AN_ACCOUNT, AccountId::new);
         let custom_sources = env.list("CUSTOM_SOURCES", A_SOURCE, source);
         let account_id = env.optional("ACCOUNT_ID", AN_ACCOUNT, AccountId::new);
@@ -228,10 +146,12 @@ impl Config {
     }
 }
 
-/// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>
+/// The sources that begin with `aws.` are AWS's own, of which each has its reader or names no key; those of partners begin
+/// alike. <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html>
 fn source(text: &str) -> Option<String> {
     let is_possible = |c: char| c.is_ascii_graphic() && !"*?[]!\"\\;".contains(c);
-    (text.len() <= 256 && text.chars().all(is_possible)).then(|| text.to_owned())
+    let is_awss_own = text.starts_with("aws.") && !text.starts_with("aws.partner/");
+    (text.len() <= 256 && text.chars().all(is_possible) && !is_awss_own).then(|| text.to_owned())
 }
 
 /// A role's name, with its path if it has one.
@@ -245,7 +165,8 @@ const A_TYPE: &str = "a glob that a finding type can match, such as Recon:* or !
                       one, and [ needs its ])";
 const A_NAME: &str = "a glob that a user name, a role name or an access key ID can match: they hold no space, path or ARN \
                       (* stands for any letters, ? for one, [ needs its ], and there is no !)";
-const A_SOURCE: &str = "the name of an EventBridge source, which is written out, without * and spaces";
+const A_SOURCE: &str =
+    "the name of an EventBridge source other than AWS's own, which is written out, without * and spaces";
 const AN_ACCOUNT: &str = "an account ID of 12 digits, such as 123456789012";
 
 /// The values of [`VARIABLES`], in their order, and the mistakes that were found in them.
@@ -300,7 +221,7 @@ impl Environment {
 
     fn finding_types(&mut self) -> FindingTypes {
         let before = self.mistakes.len();
-        let types = FindingTypes(self.list("FINDING_TYPES", A_TYPE, TypeGlob::new));
+        let types = FindingTypes::new(self.list("FINDING_TYPES", A_TYPE, TypeGlob::new));
         if types.selects_nothing() && self.mistakes.len() == before {
             let value = self.value("FINDING_TYPES");
             self.mistakes
@@ -466,11 +387,27 @@ mod tests {
             ("FINDING_TYPES", "UnauthorizedAccess"),
             ("FINDING_TYPES", "UnauthorizedAccess:"),
             ("FINDING_TYPES", "Recon: *"),
+            ("FINDING_TYPES", "Recon:IAMUser/*,!Recon:*"),
+            ("FINDING_TYPES", "Recon:IAMUser/*,Impact:S3/*,!*/*"),
+            ("FINDING_TYPES", "*,!?*"),
+            ("FINDING_TYPES", "Recon*,!*:*"),
+            ("FINDING_TYPES", "*:Policy"),
+            ("FINDING_TYPES", "*/Recon:*"),
+            ("FINDING_TYPES", "Recon[ ]*"),
+            ("FINDING_TYPES", "Recon:IAMUser/[ab],!Recon:IAMUser/[a-c]"),
             ("EXEMPT", "arn:aws:iam::123456789012:user/Bob"),
             ("EXEMPT", "team/Bob"),
             ("EXEMPT", "Bob Carol"),
             ("EXEMPT", "Bob;Carol"),
             ("EXEMPT", "!Bob,*"),
+            ("EXEMPT", "[:]"),
+            ("EXEMPT", "[ /]*"),
+            ("EXEMPT", "[\u{e9}]*"),
+            ("EXEMPT", "\u{e9}*"),
+            ("EXEMPT", "]"),
+            ("EXEMPT", "[[]*"),
+            ("EXEMPT", &"a".repeat(129)),
+            ("CUSTOM_SOURCES", "aws.guardduty"),
             ("CUSTOM_SOURCES", "com.*"),
             ("CUSTOM_SOURCES", "com.example other"),
         ] {
@@ -482,6 +419,14 @@ mod tests {
             ("FINDING_TYPES", "!*,Recon:*"),
             ("FINDING_TYPES", "Recon:IAMUser/TorIPCaller"),
             ("FINDING_TYPES", "*/TorIPCaller"),
+            ("FINDING_TYPES", "*,!*a*"),
+            ("FINDING_TYPES", "Recon?IAMUser?*"),
+            ("FINDING_TYPES", "Recon[:]IAMUser[!a]*"),
+            ("FINDING_TYPES", "[PR]*:*User/*,!Policy:*"),
+            ("FINDING_TYPES", "Recon:IAMUser/*,!Recon:IAMUser/Tor*"),
+            ("FINDING_TYPES", "Recon:IAMUser/[abc],!Recon:IAMUser/[a-b]"),
+            ("EXEMPT", &"a".repeat(128)),
+            ("EXEMPT", "[!a]*,[a-z]?,[]b]ob"),
             ("EXEMPT", "break-glass-*,[ab]ob,d?ploy,a.b+c=d@e_f,AKIAIOSFODNN7*,*"),
             ("CUSTOM_SOURCES", "com.example.leak-scanner,aws.partner/example.com/123/a"),
         ] {

@@ -104,8 +104,8 @@ impl Credential {
     /// Whose it is, where that is neither a user nor a role with a name.
     pub fn other_holder(&self) -> Option<&ForeignText> {
         match self {
-            Self::Session { holder: Holder::Other(name), .. }
-            | Self::Unidentified { holder: Holder::Other(name), .. } => name.as_ref(),
+            Self::Session { holder: Holder::Other(name) | Holder::Unknown(name), .. }
+            | Self::Unidentified { holder: Holder::Other(name) | Holder::Unknown(name), .. } => name.as_ref(),
             _ => None,
         }
     }
@@ -161,83 +161,129 @@ pub enum Holder {
     },
     /// The root user of the account.
     Root,
-    /// Another kind of principal.
+    /// Another kind of principal, or one that the event gives in a way that nobody can be.
     Other(Option<ForeignText>),
+    /// The event does not tell what kind of principal it is.
+    Unknown(Option<ForeignText>),
 }
 
 impl Holder {
-    /// Whether both cannot be the same. One that says nothing does not speak against another.
+    /// Whether both cannot be the same. What one does not say does not speak against the other. Equal identifiers are of
+    /// one principal, and case does not count in names:
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
     pub fn differs(&self, other: &Self) -> bool {
-        fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
-            one.zip(other).is_some_and(|(one, other)| one != other)
-        }
         match (self, other) {
-            (Self::Other(None) | Self::User { name: None, id: None }, _)
-            | (_, Self::Other(None) | Self::User { name: None, id: None })
-            | (Self::Root, Self::Root) => false,
-            (Self::User { name, id }, Self::User { name: other_name, id: other_id }) => {
-                let names_differ = name.as_ref().zip(other_name.as_ref()).is_some_and(|(one, other)| !one.is(other));
-                names_differ || differ(id.as_ref(), other_id.as_ref())
+            (Self::User { name, id }, Self::User { name: other_name, id: other_id }) => are_two(
+                id.as_ref().zip(other_id.as_ref()),
+                name.as_ref().map(UserName::as_str),
+                other_name.as_ref().map(UserName::as_str),
+            ),
+            (Self::Role { name, id, .. }, Self::Role { name: other_name, id: other_id, .. }) => are_two(
+                id.as_ref().zip(other_id.as_ref()),
+                name.as_ref().map(RoleName::as_str),
+                other_name.as_ref().map(RoleName::as_str),
+            ),
+            (Self::Unknown(_), _) | (_, Self::Unknown(_)) | (Self::Other(_), Self::Other(_)) => {
+                are_two::<()>(None, self.name(), other.name())
             }
-            (Self::Role { name, id, .. }, Self::Role { name: other_name, id: other_id, .. }) => {
-                differ(name.as_ref(), other_name.as_ref()) || differ(id.as_ref(), other_id.as_ref())
-            }
-            (Self::Other(name), Self::Other(other)) => name != other,
+            (Self::Root, Self::Root) => false,
+            (Self::User { name: None, id: None }, _) | (_, Self::User { name: None, id: None }) => false,
             (Self::Root | Self::User { .. } | Self::Role { .. } | Self::Other(_), _) => true,
+        }
+    }
+
+    /// The name as far as the event gives one, without a path.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::User { name, .. } => name.as_ref().map(UserName::as_str),
+            Self::Role { name, .. } => name.as_ref().map(RoleName::as_str),
+            Self::Root => Some("root"),
+            Self::Other(name) | Self::Unknown(name) => name.as_ref().and_then(|name| name.as_str().rsplit('/').next()),
         }
     }
 }
 
-/// The accounts that an event names for a credential.
-#[derive(Clone, Debug, PartialEq)]
-pub enum NamedAccounts {
-    /// None: the credential is looked for in the function's own.
-    None,
-    /// These, the likeliest first. More than one where the event does not tell which of them it is.
-    These {
-        /// The likeliest.
-        first: AccountId,
-        /// The others.
-        others: Vec<AccountId>,
-    },
-    /// Something stands where the account should be and is none. The credential may be anywhere, so it is looked for
-    /// nowhere.
-    Unreadable(ForeignText),
+/// Whether two principals of one kind cannot be the same.
+fn are_two<I: PartialEq>(ids: Option<(I, I)>, name: Option<&str>, other: Option<&str>) -> bool {
+    let names_differ = || name.zip(other).is_some_and(|(name, other)| !name.eq_ignore_ascii_case(other));
+    ids.map_or_else(names_differ, |(id, other)| id != other)
+}
+
+/// The accounts that an event names for a credential. Where it names none, and nothing stands in the place of one, the
+/// credential is looked for in the function's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NamedAccounts {
+    /// Each once, the likeliest first. More than one where the event does not tell which of them it is.
+    readable: Vec<AccountId>,
+    /// What stands in the place of an account and is none: the credential may then be anywhere.
+    unreadable: Option<ForeignText>,
+    /// Whether the first may be another than the credential's, because the others tell where it was used.
+    only_likely: bool,
 }
 
 impl NamedAccounts {
-    /// Of some accounts, each once.
+    /// Of some accounts, the likeliest first.
     pub fn of(accounts: impl IntoIterator<Item = AccountId>) -> Self {
-        let mut accounts = accounts.into_iter();
-        let Some(first) = accounts.next() else { return Self::None };
-        let mut others = Vec::new();
+        let mut readable = Vec::new();
         for account in accounts {
-            if account != first && !others.contains(&account) {
-                others.push(account);
+            if !readable.contains(&account) {
+                readable.push(account);
             }
         }
-        Self::These { first, others }
+        Self { readable, ..Self::default() }
+    }
+
+    /// Of something that is no account.
+    pub fn of_unreadable(given: ForeignText) -> Self {
+        Self { unreadable: Some(given), ..Self::default() }
+    }
+
+    /// These, and after them what other places name.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let unreadable = self.unreadable.or(other.unreadable);
+        Self { unreadable, ..Self::of(self.readable.into_iter().chain(other.readable)) }
+    }
+
+    /// These, and after them where the credential was used, which may be its own account. What cannot be read there counts
+    /// only where there is nothing else.
+    #[must_use]
+    pub fn or_where_it_was_used(self, used_in: Self) -> Self {
+        if self.is_empty() || used_in.readable.is_empty() {
+            return if self.is_empty() { used_in } else { self };
+        }
+        let all = self.and(Self::of(used_in.readable));
+        Self { only_likely: all.readable.len() > 1, ..all }
+    }
+
+    /// Whether the first is the credential's as far as the event tells.
+    pub fn is_certain(&self) -> bool {
+        !self.only_likely
+    }
+
+    /// Whether the event says nothing of an account.
+    pub fn is_empty(&self) -> bool {
+        self.readable.is_empty() && self.unreadable.is_none()
+    }
+
+    /// Those that can be read.
+    pub fn readable(&self) -> &[AccountId] {
+        &self.readable
+    }
+
+    /// What stands in the place of an account and is none.
+    pub fn unreadable(&self) -> Option<&ForeignText> {
+        self.unreadable.as_ref()
     }
 
     /// The likeliest.
     pub fn first(&self) -> Option<&AccountId> {
-        match self {
-            Self::These { first, .. } => Some(first),
-            Self::None | Self::Unreadable(_) => None,
-        }
+        self.readable.first()
     }
 
     /// Whether this is one of them.
     pub fn name(&self, account: &AccountId) -> bool {
-        self.first() == Some(account) || self.others().contains(account)
-    }
-
-    /// All but the likeliest.
-    pub fn others(&self) -> &[AccountId] {
-        match self {
-            Self::These { others, .. } => others,
-            Self::None | Self::Unreadable(_) => &[],
-        }
+        self.readable.contains(account)
     }
 }
 
@@ -337,6 +383,45 @@ impl ReservedRole {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_holders_differ_only_where_what_both_say_cannot_be_true_of_one() {
+        let user = |name: &str, id: &str| Holder::User { name: UserName::new(name), id: UserId::new(id) };
+        let role =
+            |name: &str, id: &str| Holder::Role { name: RoleName::new(name), id: RoleId::new(id), session: None };
+        let unknown = |name: &str| Holder::Unknown((!name.is_empty()).then(|| ForeignText::new(name)));
+        let other = |name: &str| Holder::Other((!name.is_empty()).then(|| ForeignText::new(name)));
+        let (aida, aida2) = ("AIDACKCEVSQ6C2EXAMPLE", "AIDACKCEVSQ6CEXAMPLE2");
+        let (aroa, aroa2) = ("AROACKCEVSQ6C2EXAMPLE", "AROACKCEVSQ6CEXAMPLE2");
+        for (one, two, expected) in [
+            (user("Bob", aida), user("bob", ""), false),
+            (user("Bob", aida), user("", aida), false),
+            (user("Bob", aida), user("Robert", aida), false),
+            (user("Bob", aida), user("Bob", aida2), true),
+            (user("Bob", ""), user("Carol", aida), true),
+            (user("Bob", aida), user("", ""), false),
+            (role("deploy", aroa), role("Deploy", aroa), false),
+            (role("deploy", ""), role("Deploy", ""), false),
+            (role("deploy", aroa), role("deploy", aroa2), true),
+            (role("deploy", ""), role("build", ""), true),
+            (user("Bob", aida), role("Bob", aroa), true),
+            (user("", ""), role("Bob", aroa), false),
+            (Holder::Root, Holder::Root, false),
+            (Holder::Root, user("root", ""), true),
+            (unknown("Bob"), user("bob", aida), false),
+            (unknown("team/Bob"), role("Bob", aroa), false),
+            (unknown("Carol"), user("Bob", aida), true),
+            (unknown(""), user("Bob", aida), false),
+            (unknown("Bob"), unknown("Carol"), true),
+            (unknown("Bob"), other("bob"), false),
+            (other("Bob"), other("Carol"), true),
+            (other("Bob"), user("Bob", aida), true),
+            (other("Bob"), role("Bob", aroa), true),
+            (other(""), user("Bob", aida), true),
+        ] {
+            assert_eq!((one.differs(&two), two.differs(&one)), (expected, expected), "{one:?} {two:?}");
+        }
+    }
 
     #[test]
     fn roles_that_only_aws_may_change_are_known_by_path_and_by_name() {

@@ -2,10 +2,10 @@
 //! need IAM's word, which the plan carries along: whose key it really is, and which role.
 
 use crate::config::{Action, Config, Containment, Exempt, RootKeys};
-use crate::credential::{Credential, Holder, Identified, NamedAccounts, Principal, ReservedRole};
+use crate::credential::{Credential, Holder, Identified, Principal, ReservedRole};
 use crate::finding::{Basis, Finding, Operation};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{First, IfGone, Measure, NameIs, Plan, Then};
+use crate::plan::{Beyond, First, IfGone, Measure, NameIs, Plan, Then};
 use crate::record::Left;
 
 /// Decides about one finding. `own` is the account that the function runs in.
@@ -18,22 +18,29 @@ pub fn decide<'c>(finding: &'c Finding, config: &'c Config, own: &AccountId) -> 
     if !matches!(finding.basis, Basis::Command(_) | Basis::Notice) {
         exempt(&config.exempt, &finding.credential)?;
     }
-    let likeliest = finding.accounts.first().unwrap_or(own);
+    let named = &finding.accounts;
+    let likeliest = named.first().unwrap_or(own);
     let (first, then) = steps(finding, config, likeliest, own)?;
-    if let NamedAccounts::Unreadable(given) = &finding.accounts {
+    if let (None, Some(given)) = (named.first(), named.unreadable()) {
         return Err(Left::AccountUnreadable(given.clone()));
     }
     let is_beyond = |account: &AccountId| out_of_bounds(account, &first, config, own);
-    let named = std::iter::once(likeliest).chain(finding.accounts.others());
-    let (beyond, reachable): (Vec<_>, Vec<_>) = named.partition(|account| is_beyond(account).is_some());
+    // What other places add is not taken for the credential's account, where that one may not be touched.
+    if let (true, Some(left)) = (named.is_certain(), is_beyond(likeliest)) {
+        return Err(left);
+    }
+    let named_or_own = if named.is_empty() { std::slice::from_ref(own) } else { named.readable() };
+    let (beyond, reachable): (Vec<_>, Vec<_>) =
+        named_or_own.iter().cloned().partition(|account| is_beyond(account).is_some());
     let Some((account, elsewhere)) = reachable.split_first() else {
         return Err(is_beyond(likeliest).unwrap_or(Left::NoCredential));
     };
+    let unreadable = || named.unreadable().cloned().map(Beyond::Unreadable);
     Ok(Plan {
-        account: (*account).clone(),
-        elsewhere: elsewhere.iter().map(|account| (*account).clone()).collect(),
-        beyond: beyond.first().map(|account| (*account).clone()),
-        if_gone: if_gone(finding, config, account, own),
+        account: account.clone(),
+        elsewhere: elsewhere.to_vec(),
+        beyond: beyond.into_iter().next().map(Beyond::Account).or_else(unreadable),
+        if_gone: if_gone(finding, config, &reachable, own),
         first,
         then,
         dry_run: config.dry_run,
@@ -110,7 +117,11 @@ fn steps<'c>(
             Ok((first, after_the_key(operation, measure)))
         }
         Credential::RootKey { id } => match config.root_keys {
-            RootKeys::Delete if account != own => only(First::DeleteRootKey { key: id }),
+            RootKeys::Delete if account != own => {
+                let or_users = config.member_role.is_some().then_some(NameIs::Hint(&config.exempt));
+                let first = First::DeleteRootKey { key: id, or_users };
+                Ok((first, after_the_key(operation(&finding.basis, config.action), measure)))
+            }
             RootKeys::Delete | RootKeys::Report => {
                 let allowed = config.accounts.is_empty() || config.accounts.contains(account);
                 Err(Left::RootKey { account: account.clone(), deletable: account != own && allowed })
@@ -192,21 +203,26 @@ fn denial<'c>(holder: &Holder, measure: Measure) -> Result<First<'c>, Left> {
                 None => Err(Left::PrincipalUnknown(Principal::Role(name.clone()))),
             }
         }
-        Holder::User { name: None, .. } | Holder::Role { name: None, .. } | Holder::Root | Holder::Other(_) => {
-            Err(Left::TemporaryCredentials { by_configuration: false })
-        }
+        Holder::User { name: None, .. }
+        | Holder::Role { name: None, .. }
+        | Holder::Root
+        | Holder::Other(_)
+        | Holder::Unknown(_) => Err(Left::TemporaryCredentials { by_configuration: false }),
     }
 }
 
 /// What is done where there is no such key.
-fn if_gone<'c>(finding: &'c Finding, config: &Config, account: &AccountId, own: &AccountId) -> IfGone<'c> {
+fn if_gone<'c>(finding: &'c Finding, config: &Config, reachable: &[AccountId], own: &AccountId) -> IfGone<'c> {
     let is_command = matches!(finding.basis, Basis::Command(_));
     match (&finding.credential, measure(config.containment)) {
         (Credential::UserKey { or_root: true, .. }, _) => {
-            IfGone::RootKey { delete: config.root_keys == RootKeys::Delete && account != own }
+            let may_delete = |account: &&AccountId| config.root_keys == RootKeys::Delete && *account != own;
+            IfGone::RootKey { delete_in: reachable.iter().filter(may_delete).cloned().collect() }
         }
-        (Credential::UserKey { user: Some(user), user_id, .. }, Some(measure)) if !is_command => {
-            IfGone::ContainOwner { user, id: user_id.as_ref(), measure }
+        (Credential::UserKey { user, user_id, .. }, Some(measure))
+            if !is_command && (user.is_some() || user_id.is_some()) =>
+        {
+            IfGone::ContainOwner { user: user.as_ref(), id: user_id.as_ref(), measure }
         }
         _ => IfGone::Nothing,
     }
@@ -228,6 +244,7 @@ fn out_of_bounds(account: &AccountId, first: &First<'_>, config: &Config, own: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credential::NamedAccounts;
     use crate::event::claim::Claim;
     use crate::finding::{NotInForce, Origin, Severity};
 

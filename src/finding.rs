@@ -23,7 +23,7 @@ pub struct Finding {
 impl Finding {
     /// An event that is not about a credential.
     pub fn without_credential(origin: Origin) -> Self {
-        let accounts = NamedAccounts::None;
+        let accounts = NamedAccounts::default();
         Self { origin, accounts, credential: Credential::None, basis: Basis::Report, not_in_force: None }
     }
 }

@@ -16,7 +16,7 @@ use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::case::Case;
 use crate::config::Config;
-use crate::containment;
+use crate::containment::{self, Reach};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
@@ -83,19 +83,19 @@ impl<'f> Entry<'f> {
             Ok(plan) => (Some(plan), None),
             Err(left) => (None, Some(left)),
         };
-        Self { case: Case { finding, plan, record: Record { left, ..Record::default() } }, messages: vec![message] }
+        Self { case: Case::new(finding, plan, Record { left, ..Record::default() }), messages: vec![message] }
     }
 
     /// Whether both name the same key, and may mean the same account. Temporary credentials have one holder, whatever
     /// account an event gives for them.
     fn names_the_same_key_as(&self, other: &Self, own: &AccountId) -> bool {
         let Some(key) = self.case.key().filter(|key| other.case.key() == Some(*key)) else { return false };
-        let (accounts, others) = (&self.case.finding.accounts, &other.case.finding.accounts);
-        let likeliest = accounts.first().unwrap_or(own);
+        let [accounts, others] = [self, other].map(|entry| &entry.case.finding.accounts);
+        let named_or_own = if accounts.is_empty() { std::slice::from_ref(own) } else { accounts.readable() };
+        let may_be_anywhere = accounts.unreadable().or(others.unreadable()).is_some();
         key.is_temporary()
-            || likeliest == others.first().unwrap_or(own)
-            || others.name(likeliest)
-            || accounts.others().iter().any(|account| others.name(account))
+            || may_be_anywhere
+            || named_or_own.iter().any(|account| others.name(account) || others.is_empty() && account == own)
     }
 
     fn merge(&mut self, mut other: Self) {
@@ -127,7 +127,8 @@ async fn kill<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, cloc
     let Case { plan, record, .. } = &mut entry.case;
     if let Some(plan) = plan {
         let open = |account: &AccountId| opened.iam(app, account);
-        containment::kill(plan, record, &app.accounts, open, Utc::now(), clock.deadline).await;
+        let reach = Reach { accounts: &app.accounts, open, now: Utc::now() };
+        containment::kill(plan, record, &reach, clock.deadline).await;
     }
     record.duration = clock.started.elapsed();
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Exempt;
 use crate::credential::{Identified, KeyStatus, Principal};
-use crate::names::{AccessKeyId, AccountId, UserId, UserName};
+use crate::names::{AccessKeyId, AccountId, ForeignText, UserId, UserName};
 
 /// What is done in which account.
 #[derive(Clone, Debug)]
@@ -11,8 +11,8 @@ pub struct Plan<'c> {
     pub account: AccountId,
     /// Other accounts to ask where IAM says that the credential is not there.
     pub elsewhere: Vec<AccountId>,
-    /// An account that the event names, too, and that may not or cannot be asked.
-    pub beyond: Option<AccountId>,
+    /// Where the credential may be, too, and what may not or cannot be asked.
+    pub beyond: Option<Beyond>,
     /// The one step that kills the credential, or restores it.
     pub first: First<'c>,
     /// What is done where there is no such key in any account.
@@ -28,6 +28,20 @@ impl Plan<'_> {
     pub fn accounts(&self) -> impl Iterator<Item = &AccountId> {
         std::iter::once(&self.account).chain(&self.elsewhere)
     }
+
+    /// Whether the key's user is to be denied something, too.
+    pub fn denies_the_owner(&self) -> bool {
+        self.then.iter().any(|then| matches!(then, Then::DenyOwner(_)))
+    }
+}
+
+/// A place that an event names for a credential, and that is not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// An account in which the function may not act, or into which it has no way.
+    Account(AccountId),
+    /// What stands in the place of an account and is none.
+    Unreadable(ForeignText),
 }
 
 /// The step that kills or restores.
@@ -62,6 +76,9 @@ pub enum First<'c> {
     DeleteRootKey {
         /// The key, and never another one.
         key: &'c AccessKeyId,
+        /// How it is deactivated where the root user has no such key, but a user has it: the event is wrong then about
+        /// whose it is. `None` where the function has no way to ask.
+        or_users: Option<NameIs<'c>>,
     },
 }
 
@@ -78,20 +95,20 @@ impl First<'_> {
 }
 
 /// What is done where IAM knows no such key of any user.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum IfGone<'c> {
     /// Nothing: it was deleted, or never was.
     Nothing,
-    /// It is a key of the root user, which may be deleted or not.
+    /// It is a key of the root user.
     RootKey {
-        /// Whether `ROOT_KEYS` lets it be deleted, where it is a member account's.
-        delete: bool,
+        /// The member accounts in which `ROOT_KEYS` lets it be deleted.
+        delete_in: Vec<AccountId>,
     },
     /// Its user, or whoever deleted it, may have sessions left.
     ContainOwner {
         /// The user that the event names.
-        user: &'c UserName,
-        /// The identifier that the event gives for the user.
+        user: Option<&'c UserName>,
+        /// The identifier that the event gives for the user; `None`, too, where findings name different users.
         id: Option<&'c UserId>,
         /// What is denied.
         measure: Measure,

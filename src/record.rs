@@ -12,7 +12,7 @@ use crate::credential::{KeyStatus, Principal, ReservedRole};
 use crate::failure::{Cause, Failed};
 use crate::finding::{NotInForce, Severity};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Measure, Step};
+use crate::plan::{Beyond, Measure, Step};
 
 /// The facts about one credential.
 #[derive(Debug, Default)]
@@ -199,12 +199,12 @@ pub enum Left {
     },
     /// IAM knows no such key.
     NoSuchKey,
-    /// IAM knows no such key in the accounts that could be asked, and the event names another one.
-    NotEverywhere(AccountId),
+    /// IAM knows no such key in the accounts that could be asked, and the event names another place.
+    NotEverywhere(Beyond),
     /// IAM knows no such key, and its identifier was issued by another account.
     IssuedElsewhere(AccountId),
     /// IAM knows no such key, and the event does not tell well enough whose it was to end that user's sessions.
-    GoneWithoutOwner(UserName),
+    GoneWithoutOwner(Option<UserName>),
     /// The root user has no such key.
     NoSuchRootKey,
     /// There is no such user or role, which a command named.

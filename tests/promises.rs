@@ -88,7 +88,7 @@ async fn a_user_called_root_is_a_user_and_an_unknown_key_of_root_is_the_root_use
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 
     let iam = FakeIam::of_bob().await;
-    let answer = iam.function(&variables).invoke(&custom("root", "AKIAROOTUSERSKEYEXAM"));
+    let answer = iam.function(&variables).invoke(&custom("root", "AKIAFROOTUSEREXAMPLE"));
     assert_eq!((outcome(&answer), &result(&answer)["code"]), ("needs_attention", &json!("root_key")));
     assert_nothing_changed(&iam);
 
@@ -115,7 +115,7 @@ async fn of_two_claims_about_a_key_the_order_does_not_matter() {
 
 #[tokio::test]
 async fn what_one_finding_knows_of_a_key_is_not_lost_beside_another() {
-    let gone = "AKIAROOTUSERSKEYEXAM";
+    let gone = "AKIAFROOTUSEREXAMPLE";
     let variables = [("CUSTOM_SOURCES", DETECTOR)];
     for root in ["root", "arn:aws:iam::123456789012:root"] {
         for findings in

@@ -58,7 +58,7 @@ pub async fn set_status(
 
 impl Named<'_> {
     /// Why the key's real owner must not be touched.
-    fn refuses(&self, owner: &UserName) -> Option<Left> {
+    pub fn refuses(&self, owner: &UserName) -> Option<Left> {
         match (self.name, self.user) {
             (NameIs::Hint(exempt), _) => {
                 exempt.protects(owner.as_str()).map(|entry| Left::OwnerExempt { entry: entry.to_owned() })

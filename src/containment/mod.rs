@@ -20,20 +20,24 @@ use crate::record::{Done, Left, Record};
 /// of what it can do, was left alone.
 type Attempt = Result<Option<Left>, Failed>;
 
-/// The step that kills the credential, in the account where it is. `open` gives IAM of an account. A step that is not over
-/// at `deadline` is given up.
-pub async fn kill<O>(
-    plan: &Plan<'_>,
-    record: &mut Record,
-    accounts: &Accounts,
-    open: impl Fn(&AccountId) -> O,
-    now: DateTime<Utc>,
-    deadline: Instant,
-) where
+/// How the accounts of a plan are reached.
+pub struct Reach<'a, F> {
+    /// For sessions of a member account's root user.
+    pub accounts: &'a Accounts,
+    /// Gives IAM of an account.
+    pub open: F,
+    /// The time by the wall clock.
+    pub now: DateTime<Utc>,
+}
+
+/// The step that kills the credential, in the account where it is. A step that is not over at `deadline` is given up.
+pub async fn kill<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
+where
+    F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
     record.begin(plan.first.step());
-    let attempt = in_time(deadline, wherever_it_is(plan, record, accounts, open, now)).await;
+    let attempt = in_time(deadline, reach.wherever_it_is(plan, record)).await;
     keep(attempt, record);
 }
 
@@ -42,111 +46,169 @@ async fn in_time(deadline: Instant, attempt: impl Future<Output = Attempt>) -> O
     if Instant::now() < deadline { timeout_at(deadline, attempt).await.ok() } else { None }
 }
 
-/// Tries one account after the other until the credential is found. An account that cannot be asked does not keep a
-/// credential alive that is in another.
-async fn wherever_it_is<O>(
-    plan: &Plan<'_>,
-    record: &mut Record,
-    accounts: &Accounts,
-    open: impl Fn(&AccountId) -> O,
-    now: DateTime<Utc>,
-) -> Attempt
+impl<F, O> Reach<'_, F>
 where
+    F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    let mut failed = None;
-    let mut absent = None;
-    for account in plan.accounts() {
-        record.account = Some(account.clone());
-        match first(plan, account, record, accounts, open(account), now).await {
-            Ok(Some(left)) if left.is_absence() => {
-                absent.get_or_insert(left);
+    /// Tries one account after the other until the credential is found. An account that cannot be asked does not keep a
+    /// credential alive that is in another.
+    async fn wherever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
+        let mut failed = None;
+        let mut absent = None;
+        for account in plan.accounts() {
+            record.account = Some(account.clone());
+            match self.first(plan, account, record).await {
+                Ok(Some(left)) if left.is_absence() => {
+                    absent.get_or_insert(left);
+                }
+                Err(error) if record.done.is_empty() => {
+                    failed.get_or_insert((error, account));
+                }
+                found => return found,
             }
-            Err(error) if record.done.is_empty() => {
-                failed.get_or_insert((error, account));
-            }
-            found => return found,
         }
-    }
-    if let Some((error, account)) = failed {
+        let Some((error, account)) = failed else {
+            return self.nowhere(plan, absent, record).await;
+        };
+        self.find_the_owner(plan, account, record).await;
+        if record.owner.is_none()
+            && let Err(failed) = self.contain_the_owner(plan, record).await
+        {
+            record.failed.push(failed);
+        }
         record.account = Some(account.clone());
-        return Err(error);
+        Err(error)
     }
-    record.account = Some(plan.account.clone());
-    nowhere(plan, absent, record, accounts, open, now).await
-}
 
-/// What is done where the credential is in none of the accounts that can be asked.
-async fn nowhere<O>(
-    plan: &Plan<'_>,
-    absent: Option<Left>,
-    record: &mut Record,
-    accounts: &Accounts,
-    open: impl Fn(&AccountId) -> O,
-    now: DateTime<Utc>,
-) -> Attempt
-where
-    O: Future<Output = Result<Iam, AwsError>>,
-{
-    let is_about_a_key = matches!(plan.first, First::SetStatus { .. } | First::DeleteRootKey { .. });
-    if let Some(beyond) = plan.beyond.as_ref().filter(|_| is_about_a_key) {
-        return Ok(Some(Left::NotEverywhere(beyond.clone())));
-    }
-    let First::SetStatus { key, status, .. } = &plan.first else {
-        return Ok(absent);
-    };
-    match &plan.if_gone {
-        IfGone::RootKey { delete: true } if *status == KeyStatus::Inactive => {
-            if plan.dry_run {
-                return Ok(Some(Left::DryRunGone));
+    async fn first(&self, plan: &Plan<'_>, account: &AccountId, record: &mut Record) -> Attempt {
+        let iam = async { (self.open)(account).await.map_err(at(plan.first.step())) };
+        match &plan.first {
+            First::SetStatus { key, user, name, status } => {
+                let named = key::Named { user: *user, name: *name };
+                key::set_status(key, &named, *status, plan.dry_run, record, &iam.await?).await
             }
-            root_key::delete(key, &plan.account, record, accounts).await
+            First::Deny { on, measure } => {
+                principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?, self.now).await
+            }
+            First::Lift { .. } if plan.dry_run => iam.await.map(|_| Some(Left::DryRun)),
+            First::Lift { from, measure } => principal::restore(from, *measure, record, &iam.await?).await,
+            First::DeleteRootKey { .. } if plan.dry_run => Ok(Some(Left::DryRun)),
+            First::DeleteRootKey { key, or_users } => {
+                let left = root_key::delete(key, account, record, self.accounts).await?;
+                let (Some(Left::NoSuchRootKey), Some(name)) = (&left, or_users) else { return Ok(left) };
+                let named = key::Named { user: None, name: *name };
+                let iam = (self.open)(account).await.map_err(at(Step::FindOwner))?;
+                match key::set_status(key, &named, KeyStatus::Inactive, false, record, &iam).await? {
+                    Some(Left::NoSuchKey) => Ok(left),
+                    found => Ok(found),
+                }
+            }
         }
-        IfGone::RootKey { .. } => {
-            let deletable = &plan.account != accounts.own();
-            Ok(Some(Left::RootKey { account: plan.account.clone(), deletable }))
+    }
+
+    /// What is done where the credential is in none of the accounts that can be asked.
+    async fn nowhere(&self, plan: &Plan<'_>, absent: Option<Left>, record: &mut Record) -> Attempt {
+        let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else {
+            record.account = Some(plan.account.clone());
+            return Ok(absent);
+        };
+        let left = match &plan.if_gone {
+            IfGone::Nothing => absent,
+            IfGone::RootKey { delete_in } => self.delete_as_root(key, delete_in, plan, record).await?,
+            IfGone::ContainOwner { .. } => self.contain_the_owner(plan, record).await?,
+        };
+        if record.has(|done| *done == Done::RootKeyDeleted) {
+            return Ok(left);
         }
-        IfGone::Nothing | IfGone::ContainOwner { .. } if let Some(issuer) = issued_elsewhere(key, plan) => {
-            Ok(Some(Left::IssuedElsewhere(issuer)))
+        // Whatever was done beside it: the key itself was not found.
+        let elsewhere = plan.beyond.clone().map(Left::NotEverywhere);
+        Ok(elsewhere.or_else(|| issued_elsewhere(key, plan).map(Left::IssuedElsewhere)).or(left))
+    }
+
+    /// Deletes what is not a user's key as the root user's, where that may be done.
+    async fn delete_as_root(
+        &self,
+        key: &AccessKeyId,
+        delete_in: &[AccountId],
+        plan: &Plan<'_>,
+        record: &mut Record,
+    ) -> Attempt {
+        if plan.dry_run && !delete_in.is_empty() {
+            return Ok(Some(Left::DryRunGone));
         }
-        IfGone::Nothing => Ok(absent),
-        IfGone::ContainOwner { user, id: None, .. } => Ok(Some(Left::GoneWithoutOwner((*user).clone()))),
-        IfGone::ContainOwner { user, id: Some(id), measure } => {
-            let iam = open(&plan.account).await.map_err(at(Step::Deny(*measure)))?;
-            let on = Identified::User((*user).clone(), (*id).clone());
-            let left = principal::deny_identified(&on, *measure, plan.dry_run, record, &iam, now).await?;
-            Ok(left.map(|left| if left == Left::DryRun { Left::DryRunGone } else { left }))
+        let mut failed = None;
+        for account in delete_in {
+            record.account = Some(account.clone());
+            match root_key::delete(key, account, record, self.accounts).await {
+                Ok(Some(Left::NoSuchRootKey)) => {}
+                Err(error) if record.done.is_empty() => {
+                    failed.get_or_insert((error, account));
+                }
+                found => return found,
+            }
         }
+        if let Some((error, account)) = failed {
+            record.account = Some(account.clone());
+            return Err(error);
+        }
+        record.account = Some(plan.account.clone());
+        let is_left = |account: &&AccountId| !delete_in.contains(account);
+        Ok(Some(plan.accounts().find(is_left).map_or(Left::NoSuchRootKey, |account| Left::RootKey {
+            account: account.clone(),
+            deletable: account != self.accounts.own(),
+        })))
+    }
+
+    /// Whose key it is that could not be deactivated: a user can be denied all the same.
+    async fn find_the_owner(&self, plan: &Plan<'_>, account: &AccountId, record: &mut Record) {
+        let First::SetStatus { key, name, .. } = &plan.first else { return };
+        if plan.dry_run || !plan.denies_the_owner() || record.owner.is_some() {
+            return;
+        }
+        let named = key::Named { user: None, name: *name };
+        if let Ok(iam) = (self.open)(account).await
+            && let Ok(Some(owner)) = iam.owner(key).await
+            && named.refuses(&owner).is_none()
+        {
+            record.owner = Some(owner);
+        }
+    }
+
+    /// Denies the user whose key it was, if the event gives the identifier by which IAM can tell that it is the one.
+    async fn contain_the_owner(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
+        let IfGone::ContainOwner { user, id, measure } = &plan.if_gone else { return Ok(None) };
+        let (Some(user), Some(id)) = (user, id) else {
+            return Ok(Some(Left::GoneWithoutOwner(user.cloned())));
+        };
+        let on = Identified::User((*user).clone(), (*id).clone());
+        let mut failed = None;
+        let mut absent = None;
+        for account in plan.accounts() {
+            record.account = Some(account.clone());
+            let denied = match (self.open)(account).await {
+                Ok(iam) => principal::deny_identified(&on, *measure, plan.dry_run, record, &iam, self.now).await,
+                Err(error) => Err(at(Step::Deny(*measure))(error)),
+            };
+            match denied {
+                Ok(Some(Left::DryRun)) => return Ok(Some(Left::DryRunGone)),
+                Ok(Some(left)) if left.is_absence() => {
+                    absent.get_or_insert(left);
+                }
+                Err(error) if record.done.is_empty() => {
+                    failed.get_or_insert(error);
+                }
+                found => return found,
+            }
+        }
+        record.account = Some(plan.account.clone());
+        failed.map_or(Ok(absent), Err)
     }
 }
 
 /// The account that issued the key by its identifier, where that was not asked.
 fn issued_elsewhere(key: &AccessKeyId, plan: &Plan<'_>) -> Option<AccountId> {
     key.issuer().filter(|issuer| plan.accounts().all(|account| account != issuer))
-}
-
-async fn first(
-    plan: &Plan<'_>,
-    account: &AccountId,
-    record: &mut Record,
-    accounts: &Accounts,
-    iam: impl Future<Output = Result<Iam, AwsError>>,
-    now: DateTime<Utc>,
-) -> Attempt {
-    let iam = async { iam.await.map_err(at(plan.first.step())) };
-    match &plan.first {
-        First::SetStatus { key, user, name, status } => {
-            let named = key::Named { user: *user, name: *name };
-            key::set_status(key, &named, *status, plan.dry_run, record, &iam.await?).await
-        }
-        First::Deny { on, measure } => {
-            principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?, now).await
-        }
-        First::Lift { .. } if plan.dry_run => iam.await.map(|_| Some(Left::DryRun)),
-        First::Lift { from, measure } => principal::restore(from, *measure, record, &iam.await?).await,
-        First::DeleteRootKey { .. } if plan.dry_run => Ok(Some(Left::DryRun)),
-        First::DeleteRootKey { key } => root_key::delete(key, account, record, accounts).await,
-    }
 }
 
 /// Everything that comes after the key has its status: each step, whatever becomes of the others.
@@ -157,9 +219,8 @@ pub async fn finish(
     now: DateTime<Utc>,
     deadline: Instant,
 ) {
-    let (First::SetStatus { key, .. }, Some(owner), None) = (&plan.first, record.owner.clone(), &record.left) else {
-        return;
-    };
+    let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else { return };
+    let (Some(owner), None) = (record.owner.clone(), &record.left) else { return };
     let has_its_status = record.has(|done| matches!(done, Done::StatusSet(_)));
     let iam = match iam.await {
         Ok(iam) => iam,

@@ -21,13 +21,17 @@ pub struct Claim<'a> {
 const SAMPLE_MARK: &str = "GeneratedFinding";
 
 impl Claim<'_> {
-    /// The claim with the key that stands at the end of an ARN, and with the user of the ARN where it names none itself.
+    /// The claim with the key that stands at the end of an ARN, and with the user of the ARN where it names none itself. A
+    /// user's ARN can stand alone where a key should be.
     #[must_use]
     pub fn unfolded(self) -> Self {
-        let Some((owner, key)) = trimmed(self.key).and_then(key_in_arn) else { return self };
+        let (owner, key) = match trimmed(self.key) {
+            Some(text) => key_in_arn(text).map_or((text, self.key), |(owner, key)| (owner, Some(key))),
+            None => return self,
+        };
         let named = trimmed(self.user).filter(|user| AccessKeyId::from_event(user).is_none());
-        let user = named.or_else(|| owner.contains(":user/").then_some(owner));
-        Self { key: Some(key), user, ..self }
+        let is_users = owner.starts_with("arn:") && owner.contains(":user/");
+        Self { key, user: named.or_else(|| is_users.then_some(owner)), ..self }
     }
 
     /// Whether the claim carries the mark of GuardDuty's generated findings. The user's name, which has a mark too, does
@@ -48,8 +52,6 @@ impl Claim<'_> {
         let named = trimmed(self.user).map(NamedUser::read);
         let key = trimmed(self.key).filter(|key| *key != "null");
         let Some(id) = key.and_then(AccessKeyId::from_event) else {
-            // A user's ARN can stand where a key should be.
-            let named = named.or_else(|| key.filter(|key| key.contains(":user/")).map(NamedUser::read));
             return Credential::Unidentified {
                 given: key.map(ForeignText::new),
                 holder: self.holder(named, accounts, true),
@@ -94,11 +96,12 @@ impl Claim<'_> {
         let role_id = principal.and_then(RoleId::of_session);
         let is_elsewhere = named.as_ref().and_then(|named| named.account.as_ref()).is_some_and(|of| !accounts.name(of));
         let has_arn = named.as_ref().is_some_and(|named| named.has_arn);
+        let has_roles_arn = trimmed(self.user).is_some_and(is_roles_arn);
         let (is_user, is_role) = match self.user_type() {
             UserType::Root => return Holder::Root,
             UserType::NotStated if self.user.is_some_and(is_root) && principal.is_none() => return Holder::Root,
             UserType::User => (role_id.is_none(), false),
-            UserType::NotStated if role_id.is_some() => (false, true),
+            UserType::NotStated if role_id.is_some() || has_roles_arn => (false, user_id.is_none()),
             UserType::NotStated => (user_id.is_some() || has_arn || by_default, false),
             UserType::Role => (false, user_id.is_none()),
             UserType::Temporary | UserType::Unclear => (false, false),
@@ -112,7 +115,11 @@ impl Claim<'_> {
                 session: principal.and_then(|id| id.split_once(':')).map(|(_, name)| ForeignText::new(name)),
             }
         } else {
-            Holder::Other(trimmed(self.user).map(ForeignText::new))
+            let name = trimmed(self.user).map(ForeignText::new);
+            match self.user_type() {
+                UserType::NotStated | UserType::Unclear if !is_elsewhere => Holder::Unknown(name),
+                _ => Holder::Other(name),
+            }
         }
     }
 
@@ -155,6 +162,11 @@ fn role_name(text: &str) -> Option<RoleName> {
         Some((_, role)) => role.split('/').next().and_then(RoleName::new),
         None => text.rsplit('/').next().and_then(RoleName::new),
     }
+}
+
+/// The ARN of a role or of one of its sessions.
+fn is_roles_arn(user: &str) -> bool {
+    user.starts_with("arn:") && (user.contains(":assumed-role/") || user.contains(":role/"))
 }
 
 /// How sources without a user type write the root user; `<root_account>` is the credential report's way.
@@ -294,10 +306,13 @@ mod tests {
             (Some("AssumedRole"), "Bob", Some(AROA), "role"),
             (Some("AssumedRole"), "Bob", Some(AIDA), "other"),
             (Some("AssumedRole"), "arn:aws:sts::123456789012:assumed-role/Bob/session", Some(AROA), "role"),
-            (None, "Bob", None, "other"),
+            (None, "Bob", None, "unknown"),
             (None, "Bob", Some(AIDA), "user"),
             (None, "Bob", Some(AROA), "role"),
-            (None, "arn:aws:sts::123456789012:assumed-role/deploy/Bob", None, "other"),
+            (None, "arn:aws:sts::123456789012:assumed-role/Bob/session", None, "role"),
+            (None, "arn:aws:iam::123456789012:role/team/Bob", None, "role"),
+            (None, "arn:aws:sts::123456789012:federated-user/Bob", None, "unknown"),
+            (Some("ANewType"), "Bob", Some(AIDA), "unknown"),
             (None, "root", None, "root"),
             (Some("FederatedUser"), "Bob", Some("123456789012:Bob"), "other"),
         ] {
@@ -314,6 +329,7 @@ mod tests {
                 }
                 Holder::Root => "root",
                 Holder::Other(_) => "other",
+                Holder::Unknown(_) => "unknown",
             };
             assert_eq!(kind, expected, "{user_type:?} {user} {principal:?}");
         }

@@ -14,8 +14,8 @@ pub(super) fn read(event: &Event) -> Read {
     if is_awss_own(&event.source) && key.is_none() {
         return Vec::new();
     }
-    let accounts = accounts::of_event(&[detail.value("accountId")], event);
     let claim = Claim { key, user: detail.text("userName"), ..Claim::default() };
+    let accounts = accounts::of_claim(&[detail.value("accountId")], &claim, event);
     let kind = detail.text("reason").unwrap_or(&event.detail_type);
     vec![Ok(Finding {
         origin: Origin { kind: Some(ForeignText::new(kind)), ..origin(event) },

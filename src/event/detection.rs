@@ -74,7 +74,7 @@ impl Claimed {
 
     /// Nothing is known of it.
     fn unknown(accounts: NamedAccounts) -> Self {
-        let credential = Credential::Unidentified { given: None, holder: Holder::Other(None) };
+        let credential = Credential::Unidentified { given: None, holder: Holder::Unknown(None) };
         Self { credential, accounts, is_sample: false }
     }
 
@@ -90,8 +90,9 @@ impl Claimed {
                 let contradiction = Contradiction::TwoKeys { other: other.clone() };
                 Self { credential: Credential::Contradictory { id: id.clone(), contradiction }, ..by_resource }
             }
-            (Some(_), _) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_details },
-            (None, _) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_resource },
+            (Some(_), _) => by_details,
+            (None, Some(_)) => by_resource,
+            (None, None) => Self { is_sample: by_details.is_sample || by_resource.is_sample, ..by_resource },
         }
     }
 
@@ -100,7 +101,7 @@ impl Claimed {
     pub(super) fn actor(key: Option<&str>, user: Fields<'_>, of_finding: &NamedAccounts) -> Self {
         let claim = Claim { key, user: user.text("name"), user_type: user.text("type"), principal: user.text("uid") };
         let of_activity = accounts::in_places(&[user.value("account.uid")]);
-        Self::new(claim, accounts::both(of_finding.clone(), of_activity))
+        Self::new(claim, of_finding.clone().or_where_it_was_used(of_activity))
     }
 }
 
@@ -108,6 +109,42 @@ impl Claimed {
 pub(super) fn actors(sequence: Fields<'_>, of_finding: &NamedAccounts) -> Vec<Claimed> {
     let users = sequence.objects("actors").filter_map(|actor| actor.object("user"));
     users.map(|user| Claimed::actor(user.text("credentialUid"), user, of_finding)).collect()
+}
+
+/// The elements of a list that cannot be read, although a key may stand in each; `part` is what leads to it there.
+pub(super) fn misfits_in(finding: Fields<'_>, list: &str, part: Option<&str>) -> Vec<EventError> {
+    if finding.is_misfit(list, Value::is_array) {
+        return vec![EventError::event(list, "is not an array")];
+    }
+    let elements = finding.value(list).and_then(Value::as_array).into_iter().flatten().enumerate();
+    let misfit = |(index, element): (usize, &Value)| {
+        let place = format!("{list}[{index}]");
+        if !element.is_object() && !element.is_null() {
+            return Some(EventError::event(place, "is not an object"));
+        }
+        let part = part.filter(|part| Fields::of(element).is_misfit(part, Value::is_object))?;
+        Some(EventError::event(format!("{place}.{part}"), "is not an object"))
+    };
+    elements.filter_map(misfit).collect()
+}
+
+/// What a finding says, and what in it cannot be read. What is missing counts only where no key is named without it, and
+/// nothing else tells that the finding is not whole.
+pub(super) fn beside(read: Read, misfits: Vec<EventError>, missing: Option<EventError>) -> Read {
+    let names_a_key =
+        |result: &Result<Finding, EventError>| result.as_ref().is_ok_and(|finding| finding.credential.key().is_some());
+    let missing = missing.filter(|_| misfits.is_empty() && !read.iter().any(names_a_key));
+    let errors: Vec<_> = misfits.into_iter().chain(missing).collect();
+    if errors.is_empty() {
+        return read;
+    }
+    let told = read.into_iter().filter(|result| result.is_err() || names_a_key(result));
+    told.chain(errors.into_iter().map(Err)).collect()
+}
+
+/// Whether a type is that of an attack sequence.
+pub(super) fn is_sequence(kind: &str) -> bool {
+    kind.starts_with("AttackSequence:")
 }
 
 /// Whether GuardDuty's `additionalInfo` marks a sample, in the JSON text that it is in newer findings.
@@ -180,14 +217,14 @@ pub(super) fn severity_of_word(word: &str) -> Option<f64> {
 }
 
 /// Types that are about a credential even where the finding carries none.
-fn is_about_credentials(kind: &str) -> bool {
+pub(super) fn is_about_credentials(kind: &str) -> bool {
     kind.contains(":IAMUser/") || kind.starts_with("AttackSequence:IAM/")
 }
 
 /// The GuardDuty type inside a type of Security Hub, which puts a namespace before it and a hyphen for its slash:
 /// `TTPs/Policy:S3-BucketPublicAccessGranted`. `None` where there is no GuardDuty type.
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/securityhub-integration.html>
-fn original_type(kind: &str) -> Option<String> {
+pub(super) fn original_type(kind: &str) -> Option<String> {
     let Some(colon) = kind.find(':') else { return without_colon(kind) };
     let (namespace, purpose) = kind[..colon].rsplit_once('/').unwrap_or(("", &kind[..colon]));
     let rest = &kind[colon + 1..];

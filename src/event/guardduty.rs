@@ -5,7 +5,9 @@
 use serde_json::Value;
 
 use super::claim::Claim;
-use super::detection::{Claimed, DetectorFinding, actors, is_repeat, is_sample_info};
+use super::detection::{
+    Claimed, DetectorFinding, actors, beside, is_about_credentials, is_repeat, is_sample_info, is_sequence, misfits_in,
+};
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
 use crate::credential::NamedAccounts;
@@ -14,7 +16,7 @@ use crate::names::ForeignText;
 
 pub(super) fn read(event: &Event) -> Read {
     inside("detail", &event.detail, |detail| match kind(detail) {
-        Ok(kind) => finding(event, detail, kind),
+        Ok(kind) => beside(finding(event, detail, kind), misfits(detail, kind), missing(detail, kind)),
         Err(error) => vec![Err(error)],
     })
 }
@@ -22,16 +24,31 @@ pub(super) fn read(event: &Event) -> Read {
 /// The type, which every finding has. An export, which holds a list of findings, has none, nor has what a transformer
 /// took apart.
 fn kind(detail: Fields<'_>) -> Result<&str, EventError> {
-    const ACTORS: &str = "service.detection.sequence.actors";
-    let no_object = ["resource", "resource.accessKeyDetails"];
-    if let Some(field) = no_object.into_iter().find(|field| detail.is_misfit(field, Value::is_object)) {
-        return Err(EventError::event(field, "is not an object"));
-    }
-    if detail.is_misfit(ACTORS, Value::is_array) {
-        return Err(EventError::event(ACTORS, "is not an array"));
-    }
     let kind = detail.text("type").filter(|kind| !kind.trim().is_empty());
     kind.ok_or_else(|| EventError::mandatory("type", "a text"))
+}
+
+const SEQUENCE: &str = "service.detection.sequence";
+
+/// The parts in which a key can stand, and that are something else.
+fn misfits(detail: Fields<'_>, kind: &str) -> Vec<EventError> {
+    let leads_to_actors: &[_] = if is_sequence(kind) { &["service", "service.detection", SEQUENCE] } else { &[] };
+    let objects = ["resource", "resource.accessKeyDetails"].iter().chain(leads_to_actors);
+    let no_objects = objects.filter(|field| detail.is_misfit(field, Value::is_object));
+    let no_objects = no_objects.map(|field| EventError::event(*field, "is not an object"));
+    no_objects.chain(misfits_in(detail, &format!("{SEQUENCE}.actors"), Some("user"))).collect()
+}
+
+/// What a finding of its type always has. What is about credentials without one is told to a person.
+fn missing(detail: Fields<'_>, kind: &str) -> Option<EventError> {
+    let is_of_a_key = detail.text("resource.resourceType") == Some("AccessKey");
+    let field = match (is_sequence(kind), is_of_a_key) {
+        (true, _) => SEQUENCE,
+        (false, true) => "resource.accessKeyDetails",
+        (false, false) => "resource",
+    };
+    let lacks = detail.object(field).is_none() && !is_about_credentials(kind);
+    lacks.then(|| EventError::mandatory(field, "an object"))
 }
 
 fn finding(event: &Event, detail: Fields<'_>, kind: &str) -> Read {
@@ -39,7 +56,7 @@ fn finding(event: &Event, detail: Fields<'_>, kind: &str) -> Read {
     let accounts = accounts::of_event(&[detail.value("accountId")], event);
     let key = detail.object("resource.accessKeyDetails");
     let key = key.map(|key| Claimed::new(claim(key), with_the_callers(service, accounts.clone())));
-    let claimed = key.into_iter().chain(actors(service.at("detection.sequence"), &accounts)).collect();
+    let claimed = key.into_iter().chain(actors(detail.at(SEQUENCE), &accounts)).collect();
     let origin = origin(event);
     let finding = DetectorFinding {
         origin: Origin {
@@ -64,14 +81,11 @@ fn finding(event: &Event, detail: Fields<'_>, kind: &str) -> Read {
 /// <https://docs.aws.amazon.com/guardduty/latest/APIReference/API_RemoteAccountDetails.html>. It does not stand in for the
 /// finding's own where that cannot be read.
 fn with_the_callers(service: Fields<'_>, of_finding: NamedAccounts) -> NamedAccounts {
-    if matches!(of_finding, NamedAccounts::Unreadable(_)) {
+    if of_finding.first().is_none() {
         return of_finding;
     }
     let callers = service.value("action.awsApiCallAction.remoteAccountDetails.accountId");
-    match accounts::in_places(&[callers]) {
-        NamedAccounts::Unreadable(_) => of_finding,
-        callers => accounts::both(of_finding, callers),
-    }
+    of_finding.or_where_it_was_used(accounts::in_places(&[callers]))
 }
 
 fn claim(key: Fields<'_>) -> Claim<'_> {

@@ -22,15 +22,19 @@ pub(super) fn read(event: &Event) -> Read {
 fn findings(event: &Event, detail: Fields<'_>, code: &str) -> Vec<Finding> {
     let metadata = detail.at("eventMetadata");
     let origin = origin_of(event, detail, code);
-    let accounts = accounts::of_event(&[detail.value("affectedAccount"), metadata.value("accountId")], event);
+    let places = [detail.value("affectedAccount"), metadata.value("accountId")];
     let basis = if code.starts_with("AWS_RISK_CREDENTIALS_") { Basis::Report } else { Basis::Notice };
     let closed = detail.text("statusCode") == Some("closed");
-    let finding = |key: Option<&str>, resolved: bool| Finding {
-        origin: origin.clone(),
-        accounts: accounts.clone(),
-        credential: Claim { key, user: metadata.text("userName"), ..Claim::default() }.credential(&accounts),
-        basis: basis.clone(),
-        not_in_force: (resolved || closed).then_some(NotInForce::Resolved),
+    let finding = |key: Option<&str>, resolved: bool| {
+        let claim = Claim { key, user: metadata.text("userName"), ..Claim::default() };
+        let accounts = accounts::of_claim(&places, &claim, event);
+        Finding {
+            origin: origin.clone(),
+            credential: claim.credential(&accounts),
+            accounts,
+            basis: basis.clone(),
+            not_in_force: (resolved || closed).then_some(NotInForce::Resolved),
+        }
     };
     let entities = detail.objects("affectedEntities");
     let mut findings: Vec<_> =

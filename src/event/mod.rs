@@ -26,7 +26,7 @@ use fields::Fields;
 /// One thing that the input held: a finding, or something that could not be read.
 #[derive(Debug)]
 pub struct Item {
-    /// The SQS message that it came in, when it came in one.
+    /// The SQS message that it came in, where a queue invoked the function and takes it back.
     pub message: Option<String>,
     /// What it says.
     pub content: Result<Finding, EventError>,
@@ -80,20 +80,56 @@ impl EventError {
 pub fn read(input: &str) -> Vec<Item> {
     let mut envelopes = Envelopes::default();
     let Some(input) = json::parse(input) else {
-        envelopes.refuse(Unreadable::Input, "", None, "is not JSON");
+        envelopes.refuse(Unreadable::Input, "", Sender::Caller, "is not JSON");
         return envelopes.items;
     };
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
     if let Some(content) = command(&input) {
         return vec![Item { message: None, content }];
     }
-    envelopes.open(input, "", None);
+    envelopes.open(input, "", Sender::Caller);
     envelopes.items
 }
 
 /// `None` when the value is not meant to be a command.
 fn command(value: &Value) -> Option<Result<Finding, EventError>> {
     value.as_object().filter(|object| !is_event(object)).and_then(command::read)
+}
+
+/// Who sent what an envelope holds, and so can be asked to send it again.
+#[derive(Clone, Copy)]
+enum Sender<'m> {
+    /// Whoever invoked the function.
+    Caller,
+    /// The queue that invoked it, with this message.
+    Queue(&'m str),
+    /// Something of which the caller is another: a queue that filled a topic does not take its messages back.
+    Other,
+}
+
+impl<'m> Sender<'m> {
+    fn message(self) -> Option<&'m str> {
+        match self {
+            Self::Queue(id) => Some(id),
+            Self::Caller | Self::Other => None,
+        }
+    }
+
+    /// What is in an envelope that no queue made.
+    fn inside(self) -> Self {
+        match self {
+            Self::Queue(id) => Self::Queue(id),
+            Self::Caller | Self::Other => Self::Other,
+        }
+    }
+
+    /// What is in a queue's message.
+    fn queue(self, id: Option<&'m str>) -> Self {
+        match (self, id) {
+            (Self::Caller, Some(id)) => Self::Queue(id),
+            _ => self,
+        }
+    }
 }
 
 /// Takes envelopes off, in any nesting that AWS produces, until there are events.
@@ -103,73 +139,81 @@ struct Envelopes {
 }
 
 impl Envelopes {
-    /// `place` is the path of the value in the input; `message` the SQS message that it came in.
-    fn open(&mut self, value: Value, place: &str, message: Option<&str>) {
+    /// `place` is the path of the value in the input.
+    fn open(&mut self, value: Value, place: &str, from: Sender<'_>) {
         match value {
             Value::Array(values) if values.is_empty() => {
-                self.refuse(Unreadable::Envelope, place, message, "is an empty array");
+                self.refuse(Unreadable::Envelope, place, from, "is an empty array");
             }
             Value::Array(values) => {
                 for (index, value) in values.into_iter().enumerate() {
-                    self.open(value, &format!("{place}[{index}]"), message);
+                    self.open(value, &format!("{place}[{index}]"), from);
                 }
             }
             Value::Object(mut object) if is_failure(&object) => {
-                self.open(object["detail"].take(), &join(place, "detail"), message);
+                self.record(object.remove("detail").unwrap_or_default(), &join(place, "detail"), from);
             }
-            Value::Object(object) if is_event(&object) => self.event(object, place, message),
+            Value::Object(object) if is_event(&object) => self.event(object, place, from),
             Value::Object(mut object) => match Envelope::of(&object) {
-                Some(Envelope::DestinationRecord) => {
-                    self.failed(object["requestPayload"].take(), &join(place, "requestPayload"), message);
-                }
-                Some(Envelope::Records) => self.open(object["Records"].take(), &join(place, "Records"), message),
+                Some(Envelope::DestinationRecord) => self.record(object.into(), place, from),
+                Some(Envelope::Records) => self.open(object["Records"].take(), &join(place, "Records"), from),
                 Some(Envelope::SqsRecord) => {
-                    let id = object.get("messageId").and_then(Value::as_str).map(str::to_owned);
-                    self.text(object.get("body"), &join(place, "body"), message.or(id.as_deref()));
+                    let id = object.get("messageId").and_then(Value::as_str);
+                    self.text(object.get("body"), &join(place, "body"), from.queue(id));
                 }
                 Some(Envelope::SnsRecord) => {
                     let text = object.get("Sns").and_then(|sns| sns.get("Message"));
-                    self.text(text, &join(place, "Sns.Message"), message);
+                    self.text(text, &join(place, "Sns.Message"), from.inside());
                 }
                 Some(Envelope::SnsNotification) => {
-                    self.text(object.get("Message"), &join(place, "Message"), message);
+                    self.text(object.get("Message"), &join(place, "Message"), from.inside());
                 }
-                None if command::read(&object).is_some() => self.refuse(Unreadable::Command, place, message, NOT_ALONE),
-                None => self.refuse(Unreadable::Input, place, message, NOT_AN_EVENT),
+                None if command::read(&object).is_some() => self.refuse(Unreadable::Command, place, from, NOT_ALONE),
+                None => self.refuse(Unreadable::Input, place, from, NOT_AN_EVENT),
             },
-            _ => self.refuse(Unreadable::Input, place, message, NOT_AN_EVENT),
+            _ => self.refuse(Unreadable::Input, place, from, NOT_AN_EVENT),
         }
     }
 
     /// An envelope's content, which is JSON in a text.
-    fn text(&mut self, content: Option<&Value>, place: &str, message: Option<&str>) {
+    fn text(&mut self, content: Option<&Value>, place: &str, from: Sender<'_>) {
         match content.and_then(Value::as_str).and_then(json::parse) {
-            Some(value) => self.open(value, place, message),
-            None => self.refuse(Unreadable::Envelope, place, message, "is not JSON in a text"),
+            Some(value) => self.open(value, place, from),
+            None => self.refuse(Unreadable::Envelope, place, from, "is not JSON in a text"),
         }
     }
 
-    /// The input of an invocation that failed.
-    fn failed(&mut self, input: Value, place: &str, message: Option<&str>) {
+    /// The record of an invocation that failed, whose input it holds.
+    fn record(&mut self, mut record: Value, place: &str, from: Sender<'_>) {
+        if !record.as_object().is_some_and(is_destination_record) {
+            let field = join(place, "requestPayload");
+            return self.refuse(
+                Unreadable::Envelope,
+                &field,
+                from.inside(),
+                "is missing, or requestContext beside it is",
+            );
+        }
+        let (input, place) = (record["requestPayload"].take(), join(place, "requestPayload"));
         if command(&input).is_some() {
-            self.refuse(Unreadable::Command, place, message, "holds a command: send requestPayload alone");
+            self.refuse(Unreadable::Command, &place, from.inside(), "holds a command: send requestPayload alone");
         } else {
-            self.open(input, place, message);
+            self.open(input, &place, from.inside());
         }
     }
 
-    fn event(&mut self, object: Map<String, Value>, place: &str, message: Option<&str>) {
+    fn event(&mut self, object: Map<String, Value>, place: &str, from: Sender<'_>) {
         let read = Event::of(object).map_or_else(|error| vec![Err(error)], |event| findings(&event));
         self.items.extend(read.into_iter().map(|content| Item {
-            message: message.map(str::to_owned),
+            message: from.message().map(str::to_owned),
             content: content.map_err(|error| error.within(place)),
         }));
     }
 
-    fn refuse(&mut self, kind: Unreadable, place: &str, message: Option<&str>, problem: &str) {
+    fn refuse(&mut self, kind: Unreadable, place: &str, from: Sender<'_>, problem: &str) {
         let field = if place.is_empty() { "the input" } else { place }.to_owned();
         let content = Err(EventError { kind, field, problem: problem.to_owned() });
-        self.items.push(Item { message: message.map(str::to_owned), content });
+        self.items.push(Item { message: from.message().map(str::to_owned), content });
     }
 }
 
@@ -185,10 +229,7 @@ fn is_event(object: &Map<String, Value>) -> bool {
 /// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
 fn is_failure(object: &Map<String, Value>) -> bool {
     let is = |field: &str, text: &str| object.get(field).is_some_and(|value| value == text);
-    let record = object.get("detail").and_then(Value::as_object);
-    is("source", "lambda")
-        && is("detail-type", "Lambda Function Invocation Result - Failure")
-        && record.is_some_and(is_destination_record)
+    is("source", "lambda") && is("detail-type", "Lambda Function Invocation Result - Failure")
 }
 
 fn is_destination_record(object: &Map<String, Value>) -> bool {

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::claim::Claim;
 use super::detection::{
-    Claimed, DetectorFinding, each_finding, in_security_hub, is_access_key, is_guarddutys_own, severity_of_word,
+    Claimed, DetectorFinding, beside, each_finding, in_security_hub, is_access_key, is_guarddutys_own, is_sequence,
+    misfits_in, severity_of_word,
 };
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, json};
@@ -14,16 +15,33 @@ use crate::finding::{NotInForce, Origin, Severity};
 
 pub(super) fn read(event: &Event) -> Read {
     each_finding(event, |finding| match is_of_guardduty(finding) {
-        Ok(of_guardduty) => read_one(event, finding, of_guardduty),
+        Ok(true) => beside(read_one(event, finding, true), misfits(finding), missing(finding)),
+        Ok(false) => read_one(event, finding, false),
         Err(error) => vec![Err(error)],
     })
 }
 
-/// Whether the finding is GuardDuty's own, if it has all that is needed to tell.
+/// The parts in which a key can stand, and that are something else.
+fn misfits(finding: Fields<'_>) -> Vec<EventError> {
+    let evidences = misfits_in(finding, "evidences", Some("actor.user"));
+    misfits_in(finding, "resources", None).into_iter().chain(evidences).collect()
+}
+
+/// What every finding of GuardDuty's has.
+fn missing(finding: Fields<'_>) -> Option<EventError> {
+    let lacks = finding.objects("resources").next().is_none();
+    lacks.then(|| EventError::mandatory("resources", "an array of objects"))
+}
+
+/// Whether the finding is GuardDuty's own, if it has all that is needed to tell. The identifier of a product is optional,
+/// and one that bears another name is not GuardDuty: <https://schema.ocsf.io/1.6.0/objects/product>.
 fn is_of_guardduty(finding: Fields<'_>) -> Result<bool, EventError> {
-    let product = finding.text("metadata.product.uid");
-    let product = product.ok_or_else(|| EventError::mandatory("metadata.product.uid", "a text"))?;
-    let of_guardduty = is_guarddutys_own(product);
+    let product = finding.at("metadata.product");
+    let of_guardduty = match (product.text("uid"), product.text("name")) {
+        (Some(uid), _) => is_guarddutys_own(uid),
+        (None, Some(name)) if !name.to_ascii_lowercase().contains("guardduty") => false,
+        (None, _) => return Err(EventError::mandatory("metadata.product.uid", "a text")),
+    };
     if of_guardduty && finding.texts("finding_info.types").next().is_none() {
         return Err(EventError::mandatory("finding_info.types", "an array of texts"));
     }
@@ -35,7 +53,12 @@ fn read_one(event: &Event, finding: Fields<'_>, of_guardduty: bool) -> Read {
     let accounts = accounts::of_event(&[account], event);
     let keys = finding.objects("resources").filter(|resource| resource.text("type").is_some_and(is_access_key));
     let keys = keys.map(|resource| {
-        let places = [account, resource.value("owner.account.uid"), resource.value("account.uid")];
+        let places = [
+            account,
+            resource.value("owner.account.uid"),
+            resource.value("account.uid"),
+            resource.value("uid").filter(accounts::is_told_by),
+        ];
         claimed(resource, accounts::of_event(&places, event))
     });
     let (origin, kind) = in_security_hub(
@@ -44,7 +67,7 @@ fn read_one(event: &Event, finding: Fields<'_>, of_guardduty: bool) -> Read {
         finding.texts("finding_info.types"),
         finding.text("cloud.region"),
     );
-    let is_sequence = kind.as_deref().is_some_and(|kind| kind.starts_with("AttackSequence:"));
+    let is_sequence = kind.as_deref().is_some_and(is_sequence);
     let claimed = keys.chain(actors(finding, is_sequence, &accounts)).collect();
     let detected = DetectorFinding {
         origin: Origin { severity: on_guarddutys_scale(finding), ..origin },

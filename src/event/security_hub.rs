@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::claim::Claim;
 use super::detection::{
-    Claimed, DetectorFinding, actors, each_finding, in_security_hub, is_access_key, is_guarddutys_own, is_repeat,
-    is_sample_info, severity_of_word,
+    Claimed, DetectorFinding, actors, beside, each_finding, in_security_hub, is_about_credentials, is_access_key,
+    is_guarddutys_own, is_repeat, is_sample_info, is_sequence, misfits_in, original_type, severity_of_word,
 };
 use super::fields::{Fields, is_true};
 use super::{Event, EventError, Read, accounts};
@@ -26,9 +26,29 @@ pub(super) fn read_custom_action(event: &Event) -> Read {
 /// `chosen` is whether a person chose the finding.
 fn read(event: &Event, finding: Fields<'_>, chosen: bool) -> Read {
     match is_of_guardduty(finding, chosen) {
+        Ok(true) if !chosen => beside(read_one(event, finding, chosen, true), misfits(finding), missing(finding)),
         Ok(of_guardduty) => read_one(event, finding, chosen, of_guardduty),
         Err(error) => vec![Err(error)],
     }
+}
+
+const SEQUENCE: &str = "Detection.Sequence";
+
+/// The parts in which a key can stand, and that are something else.
+fn misfits(finding: Fields<'_>) -> Vec<EventError> {
+    let actors = misfits_in(finding, &format!("{SEQUENCE}.Actors"), Some("User"));
+    misfits_in(finding, "Resources", Some("Details.AwsIamAccessKey")).into_iter().chain(actors).collect()
+}
+
+/// What a finding of its type always has.
+fn missing(finding: Fields<'_>) -> Option<EventError> {
+    if finding.objects("Resources").next().is_none() {
+        return Some(EventError::mandatory("Resources", "an array of objects"));
+    }
+    let kinds = types(finding).filter_map(original_type);
+    let has_actors = kinds.into_iter().any(|kind| is_sequence(&kind) && !is_about_credentials(&kind));
+    let lacks = has_actors && finding.object(SEQUENCE).is_none();
+    lacks.then(|| EventError::mandatory(SEQUENCE, "an object"))
 }
 
 /// Whether the finding is GuardDuty's own, if it has all that it needs for what is to be done with it: products fill
@@ -59,7 +79,7 @@ fn read_one(event: &Event, finding: Fields<'_>, chosen: bool, of_guardduty: bool
     let keys = finding.objects("Resources").filter(|resource| resource.text("Type").is_some_and(is_access_key));
     let accounts_of = |resource| accounts::of_event(&places(finding, resource), event);
     let keys = keys.map(|resource| Claimed::resource(claim(resource), resource.text("Id"), accounts_of(resource)));
-    let mut claimed: Vec<_> = keys.chain(actors(finding.at("Detection.Sequence"), &accounts)).collect();
+    let mut claimed: Vec<_> = keys.chain(actors(finding.at(SEQUENCE), &accounts)).collect();
     if chosen && claimed.is_empty() {
         claimed = principals(finding, accounts_of);
     }
@@ -83,7 +103,7 @@ fn read_one(event: &Event, finding: Fields<'_>, chosen: bool, of_guardduty: bool
 
 /// Where the account of a resource can be: with the finding, in its details, and in its identifier if that is an ARN.
 fn places<'v>(finding: Fields<'v>, resource: Fields<'v>) -> [Option<&'v Value>; 3] {
-    let arn = resource.value("Id").filter(|id| id.as_str().is_some_and(|id| id.starts_with("arn:")));
+    let arn = resource.value("Id").filter(accounts::is_told_by);
     [finding.value("AwsAccountId"), resource.value("Details.AwsIamAccessKey.AccountId"), arn]
 }
 

@@ -26,13 +26,13 @@ fn an_origin_holds_arn_region_and_repeat_where_the_source_gives_them() {
     let health = |detail| finding("aws.health", "AWS Health Event", &detail);
     let count = |count: Value| json!({"ProductFields": {"aws/guardduty/service/count": count}});
     for (finding, expected) in [
-        (guardduty(json!({"type": "x"})), (None, "us-east-1", false)),
+        (guardduty(json!({"type": "x", "resource": {}})), (None, "us-east-1", false)),
         (
-            guardduty(json!({"type": "x", "arn": arn, "region": "eu-west-1", "service": {"count": 2}})),
+            guardduty(json!({"type": "x", "arn": arn, "region": "eu-west-1", "service": {"count": 2}, "resource": {}})),
             (Some(arn), "eu-west-1", true),
         ),
         (
-            guardduty(json!({"Type": "x", "Arn": arn, "Region": 1, "Service": {"Count": 1}})),
+            guardduty(json!({"Type": "x", "Arn": arn, "Region": 1, "Service": {"Count": 1}, "Resource": {}})),
             (Some(arn), "us-east-1", false),
         ),
         (asff(json!({"Id": arn, "Region": "eu-west-1"})), (Some(arn), "eu-west-1", false)),
@@ -43,11 +43,14 @@ fn an_origin_holds_arn_region_and_repeat_where_the_source_gives_them() {
         (asff(count(json!("many"))), (None, "us-east-1", false)),
         (
             ocsf(
-                json!({"finding_info": {"types": ["x"], "uid": arn}, "resources": [], "cloud": {"region": "eu-west-1"}}),
+                json!({"finding_info": {"types": ["x"], "uid": arn}, "resources": [{}], "cloud": {"region": "eu-west-1"}}),
             ),
             (Some(arn), "eu-west-1", false),
         ),
-        (ocsf(json!({"finding_info": {"types": ["x"], "uid": "no ARN"}, "resources": []})), (None, "us-east-1", false)),
+        (
+            ocsf(json!({"finding_info": {"types": ["x"], "uid": "no ARN"}, "resources": [{}]})),
+            (None, "us-east-1", false),
+        ),
         (
             health(json!({"eventTypeCode": "AWS_RISK_X", "eventArn": arn, "eventRegion": "eu-west-1"})),
             (Some(arn), "eu-west-1", false),
@@ -126,8 +129,10 @@ fn the_record_of_a_failed_invocation_is_an_envelope_but_none_of_a_command() {
         let error = only(&input).expect_err("an error");
         assert_eq!((error.kind, error.field.as_str()), (kind, field), "{input}");
     }
-    // Without the payload it is some event of Lambda's, as others are.
-    assert_eq!(only(&on_a_bus(json!({}))).expect("a finding").basis, Basis::Custom);
+    for half in [json!({}), json!(null), json!("x"), json!({"requestPayload": event}), json!({"requestContext": {}})] {
+        let error = only(&on_a_bus(half)).expect_err("an error");
+        assert_eq!((error.kind, error.field.as_str()), (Unreadable::Envelope, "detail.requestPayload"));
+    }
 }
 
 #[test]
@@ -139,8 +144,17 @@ fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
     const HEALTH: (&str, &str) = ("aws.health", "AWS Health Event");
     const ADVISOR: (&str, &str) = ("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification");
     const CLOUDTRAIL: (&str, &str) = ("aws.iam", "AWS API Call via CloudTrail");
+    const SEQUENCE: &str = "detail.service.detection.sequence";
     let own = "arn:aws:securityhub:us-east-1::product/aws/guardduty";
     let other = "arn:aws:securityhub:us-east-1::product/aws/macie";
+    let sequence = |service: Value| json!({"type": "AttackSequence:S3/X", "service": service});
+    let actors = |actors: Value| sequence(json!({"detection": {"sequence": {"actors": actors}}}));
+    let imported =
+        |resources: Value| json!({"findings": [{"ProductArn": own, "Types": ["TTPs/A:S3-X"], "Resources": resources}]});
+    let v2 = |resources: Value, evidences: Value| {
+        json!({"findings": [{"metadata": {"product": {"uid": own}}, "finding_info": {"types": ["A:S3/X"]},
+                             "resources": resources, "evidences": evidences}]})
+    };
     for ((source, detail_type), detail, field) in [
         (GUARDDUTY, json!({}), "detail.type"),
         (GUARDDUTY, json!("{}"), "detail"),
@@ -164,10 +178,41 @@ fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
         (IMPORTED, json!({"findings": [{}]}), "detail.findings[0].ProductArn"),
         (IMPORTED, json!({"findings": [{"ProductArn": own}]}), "detail.findings[0].Resources"),
         (IMPORTED, json!({"findings": [{"ProductArn": own, "Resources": []}]}), "detail.findings[0].Types"),
+        (GUARDDUTY, json!({"type": "A:S3/X"}), "detail.resource"),
+        (GUARDDUTY, json!({"type": "A:S3/X", "resource": null}), "detail.resource"),
+        (
+            GUARDDUTY,
+            json!({"type": "A:S3/X", "resource": {"resourceType": "AccessKey"}}),
+            "detail.resource.accessKeyDetails",
+        ),
+        (GUARDDUTY, sequence(json!(null)), SEQUENCE),
+        (GUARDDUTY, sequence(json!("x")), "detail.service"),
+        (GUARDDUTY, sequence(json!([])), "detail.service"),
+        (GUARDDUTY, sequence(json!({"detection": "x"})), "detail.service.detection"),
+        (GUARDDUTY, sequence(json!({"detection": {"sequence": []}})), SEQUENCE),
+        (GUARDDUTY, actors(json!(["x"])), "detail.service.detection.sequence.actors[0]"),
+        (GUARDDUTY, actors(json!([{}, {"user": []}])), "detail.service.detection.sequence.actors[1].user"),
+        (IMPORTED, imported(json!([])), "detail.findings[0].Resources"),
+        (IMPORTED, imported(json!(["x"])), "detail.findings[0].Resources[0]"),
+        (
+            IMPORTED,
+            imported(json!([{"Details": {"AwsIamAccessKey": KEY}}])),
+            "detail.findings[0].Resources[0].Details.AwsIamAccessKey",
+        ),
+        (V2, v2(json!(null), json!(null)), "detail.findings[0].resources"),
+        (V2, v2(json!([]), json!(null)), "detail.findings[0].resources"),
+        (V2, v2(json!({}), json!(null)), "detail.findings[0].resources"),
+        (V2, v2(json!([{}]), json!("x")), "detail.findings[0].evidences"),
+        (V2, v2(json!([{}]), json!([{"actor": {"user": "Bob"}}])), "detail.findings[0].evidences[0].actor.user"),
         (CHOSEN, json!({"findings": []}), "detail.findings"),
         (CHOSEN, json!({"findings": [{}]}), "detail.findings[0].Resources"),
         (V2, json!({"findings": []}), "detail.findings"),
         (V2, json!({"findings": [{}]}), "detail.findings[0].metadata.product.uid"),
+        (
+            V2,
+            json!({"findings": [{"metadata": {"product": {"name": "GuardDuty"}}}]}),
+            "detail.findings[0].metadata.product.uid",
+        ),
         (V2, json!({"findings": [{"metadata": {"product": {"uid": own}}}]}), "detail.findings[0].finding_info.types"),
         (HEALTH, json!({}), "detail.eventTypeCode"),
         (ADVISOR, json!({}), "detail.check-name"),
@@ -180,8 +225,10 @@ fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
         assert_eq!((error.kind, error.field.as_str()), (Unreadable::Event, field), "{detail}");
     }
     for ((source, detail_type), detail) in [
-        (GUARDDUTY, json!({"type": "A:S3/X"})),
-        (GUARDDUTY, json!({"type": "A:S3/X", "resource": null})),
+        (GUARDDUTY, json!({"type": "A:S3/X", "resource": {}})),
+        (GUARDDUTY, actors(json!(null))),
+        (GUARDDUTY, actors(json!([{}, {"user": null}, null]))),
+        (V2, json!({"findings": [{"metadata": {"product": {"name": "Inspector", "vendor_name": "AWS"}}}]})),
         (GUARDDUTY, json!({"Type": "A:S3/X", "Resource": {"AccessKeyDetails": null}})),
         (("aws.guardduty", "GuardDuty Runtime Protection Healthy"), json!({})),
         (IMPORTED, json!({"findings": [{"ProductArn": other}]})),
@@ -285,8 +332,8 @@ fn a_person_who_chose_a_finding_without_a_key_is_heard() {
     for (resources, holder) in [
         (json!([user]), bob()),
         (json!([{"Type": "AwsAccount", "Id": "AWS::::Account:123456789012"}, user]), bob()),
-        (json!([{"Type": "AwsS3Bucket", "Id": "arn:aws:s3:::x"}]), Holder::Other(None)),
-        (json!([]), Holder::Other(None)),
+        (json!([{"Type": "AwsS3Bucket", "Id": "arn:aws:s3:::x"}]), Holder::Unknown(None)),
+        (json!([]), Holder::Unknown(None)),
     ] {
         let changes = json!({"Resources": resources, "Types": ["Software and Configuration Checks/X"]});
         let finding = chosen(changes);
@@ -332,15 +379,17 @@ fn the_accounts_of_actors_and_callers_stand_beside_the_findings() {
                "service": {"action": {"awsApiCallAction": {"remoteAccountDetails": {"accountId": remote}}}}})
     };
     let of = |accounts: &[&str]| NamedAccounts::of(accounts.iter().filter_map(|account| AccountId::new(account)));
-    let unreadable = || NamedAccounts::Unreadable(ForeignText::new("x"));
+    let unreadable = || NamedAccounts::of_unreadable(ForeignText::new("x"));
+    let used_in_other = || of(&[own]).or_where_it_was_used(of(&[other]));
+    assert_eq!(used_in_other().readable(), of(&[own, other]).readable());
     for (detail, expected) in [
-        (sequence(json!(own), json!(other)), of(&[own, other])),
+        (sequence(json!(own), json!(other)), used_in_other()),
         (sequence(json!(own), json!(own)), of(&[own])),
         (sequence(json!(own), json!(null)), of(&[own])),
-        (sequence(json!("x"), json!(other)), of(&[other])),
+        (sequence(json!("x"), json!(other)), unreadable().or_where_it_was_used(of(&[other]))),
         (sequence(json!(own), json!("x")), of(&[own])),
         (sequence(json!("x"), json!("y")), unreadable()),
-        (called(json!(own), json!(other)), of(&[own, other])),
+        (called(json!(own), json!(other)), used_in_other()),
         (called(json!(own), json!(own)), of(&[own])),
         (called(json!(own), json!("x")), of(&[own])),
         (called(json!("x"), json!(other)), unreadable()),
@@ -396,6 +445,7 @@ fn what_cannot_be_read_tells_its_kind() {
 fn a_resource_has_its_own_places_for_the_account_after_the_findings() {
     let (own, other) = ("123456789012", "111122223333");
     let of = |accounts: &[&str]| NamedAccounts::of(accounts.iter().filter_map(|account| AccountId::new(account)));
+    let unreadable = || NamedAccounts::of_unreadable(ForeignText::new("x"));
     let v1 = |account: Value, resource: Value| {
         asff("Security Hub Findings - Imported", &json!({"AwsAccountId": account, "Resources": [resource]}))
     };
@@ -408,17 +458,57 @@ fn a_resource_has_its_own_places_for_the_account_after_the_findings() {
     let with_owner = json!({"type": "AWS::IAM::AccessKey", "uid": KEY, "owner": {"account": {"uid": other}}});
     for (finding, expected) in [
         (v1(json!(own), json!({"Type": "AwsIamAccessKey", "Id": KEY})), of(&[own])),
-        (v1(json!(own), with_details.clone()), of(&[own])),
-        (v1(json!("x"), with_details), of(&[other])),
+        (v1(json!(own), with_details.clone()), of(&[own, other])),
+        (v1(json!("x"), with_details), of(&[other]).and(unreadable())),
+        (v1(json!(own), json!({"Type": "AwsIamAccessKey", "Id": arn})), of(&[own, other])),
         (v1(json!(null), json!({"Type": "AwsIamAccessKey", "Id": arn})), of(&[other])),
-        (v2(json!(own), with_owner.clone()), of(&[own])),
+        (v2(json!(own), with_owner.clone()), of(&[own, other])),
         (v2(json!(null), with_owner.clone()), of(&[other])),
-        (v2(json!("x"), with_owner), of(&[other])),
+        (v2(json!("x"), with_owner), of(&[other]).and(unreadable())),
         (v2(json!(other), json!({"type": "AWS::IAM::AccessKey", "uid": arn, "name": KEY})), of(&[other])),
-        (v2(json!(null), json!({"type": "AWS::IAM::AccessKey", "uid": KEY, "name": KEY})), NamedAccounts::None),
+        (v2(json!(null), json!({"type": "AWS::IAM::AccessKey", "uid": KEY, "name": KEY})), NamedAccounts::default()),
     ] {
         assert_eq!(finding.accounts, expected, "{finding:?}");
         assert_eq!(finding.credential.key().map(AccessKeyId::as_str), Some(KEY), "{finding:?}");
         assert_ne!(finding.credential.user().map(UserName::as_str), Some(KEY), "{finding:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_in_a_finding_does_not_keep_the_keys_beside_it_alive() {
+    let user = json!({"user": {"name": "Bob", "credentialUid": KEY}});
+    let sequence = json!({"type": "AttackSequence:S3/X", "severity": 9,
+                          "service": {"detection": {"sequence": {"actors": [user, "x", {"user": []}]}}}});
+    let event = json!({"source": "aws.guardduty", "detail-type": "GuardDuty Finding", "detail": sequence});
+    let items = read(&event.to_string());
+    let keys: Vec<_> = items.iter().filter_map(|item| item.content.as_ref().ok()?.credential.key()).collect();
+    let fields: Vec<_> = items.iter().filter_map(|item| Some(item.content.as_ref().err()?.field.as_str())).collect();
+    assert_eq!(keys.into_iter().map(AccessKeyId::as_str).collect::<Vec<_>>(), [KEY]);
+    let actors = "detail.service.detection.sequence.actors";
+    assert_eq!(fields, [format!("{actors}[1]"), format!("{actors}[2].user")]);
+}
+
+#[test]
+fn a_message_is_handed_back_only_to_the_queue_that_invoked_the_function() {
+    let event = json!({"source": "com.example", "detail-type": "x", "detail": {}});
+    let in_queue = |id: &str, body: &Value| json!({"Records": [{"eventSource": "aws:sqs", "messageId": id, "body": body.to_string()}]});
+    let published =
+        |message: &Value| json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message.to_string()}}]});
+    let record = |payload: &Value| json!({"requestContext": {}, "requestPayload": payload});
+    let on_a_bus = |record: Value| json!({"source": "lambda", "detail-type": "Lambda Function Invocation Result - Failure", "detail": record});
+    for (input, expected) in [
+        (event.clone(), None),
+        (in_queue("1", &event), Some("1")),
+        (in_queue("1", &published(&in_queue("2", &event))), Some("1")),
+        (in_queue("1", &record(&in_queue("2", &event))), Some("1")),
+        (json!(in_queue("1", &event)["Records"]), Some("1")),
+        (published(&event), None),
+        (published(&in_queue("2", &event)), None),
+        (record(&in_queue("2", &event)), None),
+        (on_a_bus(record(&in_queue("2", &event))), None),
+    ] {
+        let items = read(&input.to_string());
+        assert_eq!(items.iter().map(|item| item.message.as_deref()).collect::<Vec<_>>(), [expected], "{input}");
+        assert!(items.iter().all(|item| item.content.is_ok()), "{items:?}");
     }
 }

@@ -26,9 +26,9 @@ fn finding(event: &Event, detail: Fields<'_>) -> Result<Finding, EventError> {
         None if over => Fields::default(),
         None => return Err(EventError::mandatory("check-item-detail", "an object")),
     };
-    let accounts = accounts::of_event(&[], event);
     let claim =
         Claim { key: item.text("Access Key ID"), user: item.text("User Name (IAM or Root)"), ..Claim::default() };
+    let accounts = accounts::of_claim(&[], &claim, event);
     let origin = origin(event);
     Ok(Finding {
         origin: Origin {

@@ -44,7 +44,7 @@ pub fn failures(case: &Case<'_>, function: &str) {
 }
 
 fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, function: &str, message: &Words) {
-    let Case { finding, plan, record } = case;
+    let Case { finding, plan, record, .. } = case;
     let (origin, credential) = (&finding.origin, &finding.credential);
     // A macro, because the level of a line has to be known at compile time.
     macro_rules! line {

@@ -16,7 +16,7 @@ use crate::event::{self, EventError, Unreadable};
 use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed};
 use crate::finding::{Finding, NotInForce};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Measure, Plan, Step};
+use crate::plan::{Beyond, Measure, Plan, Step};
 use crate::record::{DeniedBy, Done, KeysSeen, Left, ListedKey, Outcome, Record};
 
 const OWN: &str = "123456789012";
@@ -115,7 +115,7 @@ fn left_by_the_decision() -> Vec<Row> {
         (key_of("Root", KEY), &[]),
         (key(), &[("ACCOUNTS", "111122223333")]),
         (with_account(key()), &[]),
-        (Finding { accounts: NamedAccounts::Unreadable(ForeignText::new("unknown")), ..key() }, &[]),
+        (Finding { accounts: NamedAccounts::of_unreadable(ForeignText::new("unknown")), ..key() }, &[]),
         (
             finding(&json!({
                 "source": "aws.iam", "detail-type": "AWS API Call via CloudTrail", "account": OWN,
@@ -127,7 +127,7 @@ fn left_by_the_decision() -> Vec<Row> {
     ];
     let row = |(finding, variables): (Finding, &[(&str, &str)])| {
         let left = decide(&finding, &config(variables), &own()).expect_err("left alone");
-        of_result(&Case { finding: &finding, plan: None, record: Record { left: Some(left), ..Record::default() } })
+        of_result(&Case::new(&finding, None, Record { left: Some(left), ..Record::default() }))
     };
     rows.into_iter().map(row).collect()
 }
@@ -144,9 +144,10 @@ fn left_by_containment() -> Vec<Row> {
         (role_session(), Left::PrincipalNotHere(Principal::Role(role()))),
         (role_session(), Left::PrincipalDiffers(Principal::Role(role()))),
         (role_session(), Left::HoldersDiffer),
-        (key(), Left::NotEverywhere(AccountId::new("111122223333").expect("valid"))),
+        (key(), Left::NotEverywhere(Beyond::Account(AccountId::new("111122223333").expect("valid")))),
+        (key(), Left::NotEverywhere(Beyond::Unreadable(ForeignText::new("unknown")))),
         (key(), Left::IssuedElsewhere(AccountId::new("111122223333").expect("valid"))),
-        (key(), Left::GoneWithoutOwner(user())),
+        (key(), Left::GoneWithoutOwner(Some(user()))),
         (role_session(), Left::OwnRole(role())),
         (role_session(), Left::Reserved(role(), ReservedRole::ServiceLinked)),
         (role_session(), Left::Reserved(role(), ReservedRole::IdentityCenter)),
@@ -159,7 +160,7 @@ fn left_by_containment() -> Vec<Row> {
     let row = |(finding, left): (Finding, Left)| {
         let deactivated = matches!(left, Left::QuotaFull(_)).then_some(Done::StatusSet(KeyStatus::Inactive));
         let record = Record { left: Some(left), done: deactivated.into_iter().collect(), ..Record::default() };
-        of_result(&Case { finding: &finding, plan: Some(plan(&finding, &config)), record })
+        of_result(&Case::new(&finding, Some(plan(&finding, &config)), record))
     };
     rows.into_iter().map(row).collect()
 }
@@ -201,7 +202,7 @@ fn done() -> Vec<Row> {
         let at = chrono::DateTime::UNIX_EPOCH;
         let seen = KeysSeen { key: None, siblings: vec![sibling], complete: true, at };
         let record = Record { done, seen: Some(seen), ..Record::default() };
-        of_result(&Case { finding: &finding, plan: Some(plan(&finding, &config)), record })
+        of_result(&Case::new(&finding, Some(plan(&finding, &config)), record))
     };
     rows.into_iter().map(row).collect()
 }
@@ -259,7 +260,7 @@ fn of_failed(failed: &Failed) -> Row {
     let config = all();
     let outcome = (!failed.step.only_informs()).then_some(Outcome::Failed);
     let record = Record { done, failed: vec![failed.clone()], ..Record::default() };
-    let case = Case { finding: &finding, plan: Some(plan(&finding, &config)), record };
+    let case = Case::new(&finding, Some(plan(&finding, &config)), record);
     Row { code: code::of_failed(failed), outcome, words: prose::failure(&case, failed, true) }
 }
 

@@ -76,7 +76,7 @@ fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided
                 }
                 First::Deny { on, .. } => format!("Sessions of {}", on.principal()),
                 First::Lift { from, .. } => format!("Sessions of {from}"),
-                First::DeleteRootKey { key: planned } => {
+                First::DeleteRootKey { key: planned, .. } => {
                     assert_eq!(Some(planned), key);
                     "DeleteRootKey".to_owned()
                 }

@@ -17,10 +17,13 @@ pub(super) fn look_at(holder: &Holder) -> String {
             format!("look at the sessions of role {role} and revoke them if they were stolen")
         }
         Holder::Root => "look at the root user's keys and password".to_owned(),
-        Holder::Other(Some(name)) => format!("look at what {name} holds and revoke what was stolen"),
-        Holder::User { name: None, .. } | Holder::Role { name: None, .. } | Holder::Other(None) => {
-            "read the finding and deactivate by hand what was stolen".to_owned()
+        Holder::Other(Some(name)) | Holder::Unknown(Some(name)) => {
+            format!("look at what {name} holds and revoke what was stolen")
         }
+        Holder::User { name: None, .. }
+        | Holder::Role { name: None, .. }
+        | Holder::Other(None)
+        | Holder::Unknown(None) => "read the finding and deactivate by hand what was stolen".to_owned(),
     }
 }
 
@@ -69,8 +72,8 @@ pub(super) fn end_sessions(credential: &Credential) -> String {
         Holder::Root => "it is a session of the root user, which no policy of the account can end: change the root \
                          user's password, delete its keys, and wait an hour"
             .to_owned(),
-        Holder::Other(Some(name)) => format!("find in CloudTrail who issued them to {name}, and deny the issuer"),
-        Holder::Other(None) => "find in CloudTrail who issued them, and deny the issuer".to_owned(),
+        Holder::Other(Some(name)) | Holder::Unknown(Some(name)) => format!("find in CloudTrail who issued them to {name}, and deny the issuer"),
+        Holder::Other(None) | Holder::Unknown(None) => "find in CloudTrail who issued them, and deny the issuer".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Words, account, denied, key, key_of_user, principal};
 use crate::case::Case;
 use crate::credential::{Contradiction, Credential, KeyStatus, Principal, ReservedRole};
 use crate::finding::NotInForce;
-use crate::plan::{First, IfGone, Plan, Then};
+use crate::plan::{Beyond, First, IfGone, Plan, Then};
 use crate::record::Left;
 
 /// Why a credential, or a part of what it can do, was left alone.
@@ -89,13 +89,20 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
             "IAM knows no {} in account {account}, where it was deleted or never was",
             key_of_user(case)
         )),
-        Left::NotEverywhere(beyond) => Words::new(
+        Left::NotEverywhere(Beyond::Account(beyond)) => Words::new(
             format!(
                 "IAM knows no {} in account {account}, and account {beyond}, which the event names too, cannot be asked \
                  from here",
                 key_of_user(case)
             ),
             there(case),
+        ),
+        Left::NotEverywhere(Beyond::Unreadable(given)) => Words::new(
+            format!(
+                "IAM knows no {} in account {account}, and the event gives {given}, too, where the account should be",
+                key_of_user(case)
+            ),
+            format!("find the account, and {}", there(case)),
         ),
         Left::IssuedElsewhere(issuer) => Words::new(
             format!(
@@ -106,11 +113,16 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
         ),
         Left::GoneWithoutOwner(user) => Words::new(
             format!(
-                "IAM knows no {} in account {account}, where it was deleted or never was, and the event does not give \
-                 the identifier of the user, whose sessions were therefore not ended",
+                "IAM knows no {} in account {account}, where it was deleted or never was, and the event does not tell \
+                 well enough whose it was, so no sessions were ended",
                 key_of_user(case)
             ),
-            format!("if the key was that user's, {}", end_sessions_of(&Principal::User(user.clone()))),
+            match user {
+                Some(user) => {
+                    format!("if the key was that user's, {}", end_sessions_of(&Principal::User(user.clone())))
+                }
+                None => "find in CloudTrail whose it was, and end the sessions of that user".to_owned(),
+            },
         ),
         Left::NoSuchPrincipal => Words::nothing_to_do(format!("there is no {} in account {account}", principal(case))),
         Left::PrincipalNotHere(on) => Words::new(
@@ -139,7 +151,7 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
         Left::DryRunGone => Words::nothing_to_do(format!(
             "DRY_RUN: IAM knows no {} in account {account}, so {}",
             key_of_user(case),
-            case.plan.as_ref().map_or("nothing would have been done".to_owned(), |plan| dry_run_if_gone(plan.if_gone))
+            case.plan.as_ref().map_or("nothing would have been done".to_owned(), |plan| dry_run_if_gone(&plan.if_gone))
         )),
         Left::DryRun => Words::nothing_to_do(case.plan.as_ref().map(|plan| dry_run(case, plan)).unwrap_or_default()),
     }
@@ -232,7 +244,8 @@ pub(super) fn dry_run(case: &Case<'_>, plan: &Plan<'_>) -> String {
         First::Lift { from, .. } => format!("what was put on {from} would have been taken away"),
         First::DeleteRootKey { .. } => format!("{key} would have been deleted"),
     };
-    let then = plan.then.iter().filter_map(|then| match then {
+    let is_a_users = matches!(plan.first, First::SetStatus { .. });
+    let then = plan.then.iter().filter(|_| is_a_users).filter_map(|then| match then {
         Then::DenyOwner(measure) => Some(format!("the user denied {}", denied(*measure))),
         Then::LiftFromOwner(_) => Some("what this function put on the user taken away".to_owned()),
         Then::DeleteKey => Some("the key deleted".to_owned()),
@@ -242,10 +255,13 @@ pub(super) fn dry_run(case: &Case<'_>, plan: &Plan<'_>) -> String {
     format!("DRY_RUN: {}", steps.join(", and "))
 }
 
-pub(super) fn dry_run_if_gone(if_gone: IfGone<'_>) -> String {
+pub(super) fn dry_run_if_gone(if_gone: &IfGone<'_>) -> String {
     match if_gone {
         IfGone::Nothing => "nothing would have been done".to_owned(),
         IfGone::RootKey { .. } => "it would have been deleted as the root user's".to_owned(),
-        IfGone::ContainOwner { user, measure, .. } => format!("user {user} would have been denied {}", denied(measure)),
+        IfGone::ContainOwner { user, measure, .. } => {
+            let user = user.map_or("the user".to_owned(), |user| format!("user {user}"));
+            format!("{user} would have been denied {}", denied(*measure))
+        }
     }
 }

@@ -1,0 +1,176 @@
+//! The globs of `FINDING_TYPES` and `EXEMPT`. One that can match nothing is a mistake, so each is tried on what it could
+//! be meant for.
+
+use std::fmt;
+
+use glob::{MatchOptions, Pattern};
+
+const IN_ANY_CASE: MatchOptions =
+    MatchOptions { case_sensitive: false, require_literal_separator: false, require_literal_leading_dot: false };
+
+/// `FINDING_TYPES`: globs matched against a finding type from first to last; the last one that matches decides.
+#[derive(Clone, Debug)]
+pub struct FindingTypes(Vec<TypeGlob>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct TypeGlob {
+    /// Whether it selects what it matches, or takes it away.
+    pub selects: bool,
+    pattern: Pattern,
+}
+
+impl TypeGlob {
+    /// Refuses what no type can match.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let (selects, glob) = text.strip_prefix('!').map_or((true, text), |glob| (false, glob));
+        let new = Self { selects, pattern: Pattern::new(glob).ok()? };
+        let can_match = new.examples().next().is_some();
+        can_match.then_some(new)
+    }
+
+    /// Types that it matches, of many kinds but not all. Where the glob has no colon of its own, each of its parts could
+    /// hold it; so with the slash.
+    fn examples(&self) -> impl Iterator<Item = String> {
+        let tokens = Token::all(self.pattern.as_str());
+        let places = |mark: char| {
+            if tokens.contains(&Token::Literal(mark)) { vec![None] } else { (0..tokens.len()).map(Some).collect() }
+        };
+        let (colons, slashes) = (places(':'), places('/'));
+        let pattern = self.pattern.clone();
+        let at = colons.into_iter().flat_map(move |colon| slashes.clone().into_iter().map(move |slash| (colon, slash)));
+        at.flat_map(|at| WORDS.iter().enumerate().map(move |(variant, word)| (at, variant, *word)))
+            .map(move |(at, variant, word)| example(&tokens, at, variant, word))
+            .filter(move |text| is_type(text) && pattern.matches_with(text, IN_ANY_CASE))
+    }
+}
+
+/// What stands for any letters. A glob that takes types away may hold one of them, but hardly all.
+const WORDS: [&str; 4] = ["a", "q7", "Zk", "x.9"];
+
+/// A text that a glob may match, with a colon and a slash at two of its parts, and `word` for any letters.
+fn example(tokens: &[Token], (colon, slash): (Option<usize>, Option<usize>), variant: usize, word: &str) -> String {
+    let part = |(place, token): (usize, &Token)| {
+        let marks = [(colon, ':'), (slash, '/')].into_iter().filter(|(at, _)| *at == Some(place)).map(|(_, mark)| mark);
+        match (token, marks.clone().next()) {
+            (Token::Literal(c), _) => c.to_string(),
+            (Token::Any, _) => marks.fold(word.to_owned(), |text, mark| format!("{text}{mark}{word}")),
+            (Token::One | Token::Class(_), Some(mark)) => mark.to_string(),
+            (Token::One, None) => word[..1].to_owned(),
+            (Token::Class(class), None) => {
+                let members: Vec<_> = class.members(is_of_a_type).collect();
+                members.iter().cycle().nth(variant).into_iter().collect()
+            }
+        }
+    };
+    tokens.iter().enumerate().map(part).collect()
+}
+
+/// Whether a text looks like a finding type, `Recon:IAMUser/TorIPCaller`:
+/// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-format.html>
+fn is_type(text: &str) -> bool {
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(is_of_a_type);
+    text.split_once(':').is_some_and(|(purpose, rest)| {
+        is_word(purpose) && rest.split_once('/').is_some_and(|(resource, name)| is_word(resource) && is_word(name))
+    })
+}
+
+fn is_of_a_type(c: char) -> bool {
+    c.is_ascii_alphanumeric() || ".!_-".contains(c)
+}
+
+impl fmt::Display for TypeGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.selects { "" } else { "!" }, self.pattern)
+    }
+}
+
+impl FindingTypes {
+    pub(super) fn new(globs: Vec<TypeGlob>) -> Self {
+        Self(globs)
+    }
+
+    /// The glob that decides about a type; `None` when none matches, and then it is not selected.
+    pub fn decider(&self, kind: &str) -> Option<&TypeGlob> {
+        self.0.iter().rev().find(|glob| glob.pattern.matches_with(kind, IN_ANY_CASE))
+    }
+
+    /// Whether all that a glob selects is taken away by a later one.
+    pub(super) fn selects_nothing(&self) -> bool {
+        let mut selected = self.0.iter().filter(|glob| glob.selects).flat_map(TypeGlob::examples);
+        !selected.any(|kind| self.decider(&kind).is_some_and(|glob| glob.selects))
+    }
+}
+
+/// `EXEMPT`: globs on user names, role names and access key IDs that automation must never touch.
+#[derive(Clone, Debug, Default)]
+pub struct Exempt(Vec<Pattern>);
+
+impl Exempt {
+    pub(super) fn new(globs: Vec<Pattern>) -> Self {
+        Self(globs)
+    }
+
+    /// The entry that protects a name or an access key ID. Case is ignored, as IAM ignores it in names:
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+    pub fn protects(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|glob| glob.matches_with(name, IN_ANY_CASE)).map(Pattern::as_str)
+    }
+
+    /// Refuses what no name and no key can match, such as an ARN or a path. Both have at most 128 characters.
+    pub(super) fn entry(text: &str) -> Option<Pattern> {
+        let is_possible = |c: char| c.is_ascii_alphanumeric() || "_+=.@-".contains(c);
+        let tokens = Token::all(text);
+        let can_match = tokens.iter().all(|token| match token {
+            Token::Any | Token::One => true,
+            Token::Class(class) => class.members(is_possible).next().is_some(),
+            Token::Literal(c) => is_possible(*c),
+        });
+        let shortest = tokens.iter().filter(|token| **token != Token::Any).count();
+        Pattern::new(text).ok().filter(|_| can_match && shortest <= 128)
+    }
+}
+
+/// A part of a glob.
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    /// `*`
+    Any,
+    /// `?`
+    One,
+    /// `[a-z]` or `[!a-z]`
+    Class(Class),
+    Literal(char),
+}
+
+/// Some characters, as a glob of its own.
+#[derive(Clone, Debug, PartialEq)]
+struct Class(Pattern);
+
+impl Class {
+    fn members(&self, of: impl Fn(char) -> bool) -> impl Iterator<Item = char> {
+        ('!'..='~').filter(move |c| of(*c) && self.0.matches_with(c.encode_utf8(&mut [0; 4]), IN_ANY_CASE))
+    }
+}
+
+impl Token {
+    /// The parts of a glob that has been found to be one.
+    fn all(glob: &str) -> Vec<Self> {
+        let mut tokens = Vec::new();
+        let mut rest = glob;
+        while let Some(c) = rest.chars().next() {
+            let class =
+                (1..=rest.len()).filter(|end| c == '[' && rest.is_char_boundary(*end) && rest[..*end].ends_with(']'));
+            let class = class.filter_map(|end| Some((Pattern::new(&rest[..end]).ok()?, end))).next();
+            let (token, length) = match (c, class) {
+                ('*', _) => (Self::Any, 1),
+                ('?', _) => (Self::One, 1),
+                (_, Some((class, length))) => (Self::Class(Class(class)), length),
+                (c, None) => (Self::Literal(c), c.len_utf8()),
+            };
+            tokens.push(token);
+            rest = &rest[length..];
+        }
+        tokens
+    }
+}
