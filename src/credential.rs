@@ -186,8 +186,9 @@ impl Holder {
             (Self::Unknown(_), _) | (_, Self::Unknown(_)) | (Self::Other(_), Self::Other(_)) => {
                 are_two::<()>(None, self.name(), other.name())
             }
-            (Self::Root, Self::Root) => false,
-            (Self::User { name: None, id: None }, _) | (_, Self::User { name: None, id: None }) => false,
+            (Self::Root, Self::Root)
+            | (Self::User { name: None, id: None }, _)
+            | (_, Self::User { name: None, id: None }) => false,
             (Self::Root | Self::User { .. } | Self::Role { .. } | Self::Other(_), _) => true,
         }
     }

@@ -264,6 +264,14 @@ impl Left {
 }
 
 impl Left {
+    /// Whether it tells why the user of a key was left alone, and not the key.
+    pub fn is_about_the_owner(&self) -> bool {
+        matches!(
+            self,
+            Self::PrincipalNotHere(_) | Self::PrincipalDiffers(_) | Self::QuotaFull(_) | Self::Unmodifiable(_)
+        )
+    }
+
     /// Whether it is only said of one account, so that the credential may be in another.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::NoSuchKey | Self::NoSuchRootKey | Self::PrincipalNotHere(_) | Self::PrincipalDiffers(_))

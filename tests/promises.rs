@@ -476,3 +476,192 @@ async fn the_records_of_the_failure_queue_can_be_sent_back_as_they_are() {
         iam.assert_no_calls();
     }
 }
+
+/// A finding of Security Hub's about a key, in which one resource is another.
+fn imported(resource: &Value) -> Value {
+    let mut finding = event("security-hub-imported");
+    finding["detail"]["findings"][0]["Resources"] = json!([resource]);
+    finding
+}
+
+/// The same finding, of a call from another account.
+fn called_from(account: &str, mut finding: Value) -> Value {
+    finding["detail"]["service"]["action"] = json!({"actionType": "AWS_API_CALL", "awsApiCallAction":
+        {"remoteAccountDetails": {"accountId": account, "affiliated": true}}});
+    finding
+}
+
+#[tokio::test]
+async fn each_place_of_an_event_can_name_the_account_of_the_key() {
+    let key_arn = format!("arn:aws:iam::{MEMBER}:access-key/{KEY}");
+    let user_arn = format!("arn:aws:iam::{MEMBER}:user/Bob");
+    let mut health = event("health-credentials-exposed");
+    health["detail"]["eventMetadata"]["accountId"] = json!(MEMBER);
+    for finding in [
+        imported(&json!({"Type": "AwsIamAccessKey", "Id": KEY,
+                        "Details": {"AwsIamAccessKey": {"AccountId": MEMBER, "PrincipalName": "Bob"}}})),
+        imported(&json!({"Type": "AwsIamAccessKey", "Id": key_arn})),
+        health,
+        custom("Bob", &key_arn),
+        custom(&user_arn, KEY),
+    ] {
+        let variables = [MEMBERS, ("CUSTOM_SOURCES", DETECTOR)];
+        let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
+        let answer = iam.function(&variables).invoke(&finding);
+        assert_eq!((outcome(&answer), &result(&answer)["accountId"]), ("contained", &json!(MEMBER)), "{finding}");
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+        let iam = FakeIam::start().await;
+        assert_eq!(outcome(&iam.function(&variables).invoke(&finding)), "not_found", "{finding}");
+        let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
+        let answer = iam.function(&[MEMBERS, ("CUSTOM_SOURCES", DETECTOR), ("ACCOUNTS", OWN)]).invoke(&finding);
+        assert_eq!(outcome(&answer), "needs_attention", "{finding}");
+        assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_read_is_told_also_beside_another_finding() {
+    let mut unreadable = custom("Bob", KEY);
+    unreadable["detail"]["accountId"] = json!("unknown");
+    let other = custom("Bob", KEY);
+    for findings in [json!([unreadable, other]), json!([other, unreadable])] {
+        let iam = FakeIam::start().await;
+        let answer = iam.function(&[("CUSTOM_SOURCES", DETECTOR)]).invoke(&findings);
+        assert_eq!(result(&answer)["code"], "not_everywhere", "{answer:#}");
+        let iam = FakeIam::of_bob().await;
+        assert_eq!(outcome(&iam.function(&[("CUSTOM_SOURCES", DETECTOR)]).invoke(&findings)), "contained");
+    }
+}
+
+#[tokio::test]
+async fn a_users_key_that_an_event_calls_the_root_users_is_deactivated_and_an_exempt_users_stays() {
+    let finding = in_member(&event("guardduty-root-key"));
+    for (exempt, expected, status) in [("", "contained", "Inactive"), ("bob", "exempt", "Active")] {
+        let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
+        let answer = iam.function(&[MEMBERS, ("ROOT_KEYS", "delete"), ("EXEMPT", exempt)]).invoke(&finding);
+        assert_eq!(outcome(&answer), expected, "{answer:#}");
+        assert_eq!(iam.status(KEY).as_deref(), Some(status));
+    }
+    let iam = FakeIam::start().await;
+    let answer = iam.function(&[MEMBERS, ("ROOT_KEYS", "delete")]).invoke(&finding);
+    assert_eq!(result(&answer)["code"], "no_such_root_key", "{answer:#}");
+}
+
+#[tokio::test]
+async fn a_thief_who_deletes_the_key_from_his_own_account_does_not_keep_the_users_sessions() {
+    let finding = || called_from(MEMBER, event("guardduty-iam-user"));
+    let iam = FakeIam::start().await.user("Bob");
+    let answer = iam.function(&[PRINCIPAL]).invoke(&finding());
+    assert_eq!(result(&answer)["code"], "not_everywhere", "{answer:#}");
+    let reason = result(&answer)["reason"].as_str().expect("a reason");
+    assert!(reason.contains("user Bob was denied everything") && reason.contains(MEMBER), "{reason}");
+    assert!(result(&answer)["undo"]["RestoreSessions"].is_object(), "{answer:#}");
+    assert!(!iam.policies("user/Bob").is_empty());
+
+    let refusal = denied(&format!("sts:AssumeRole on resource: arn:aws:iam::{MEMBER}:role/key-remediator-member"));
+    let iam = FakeIam::start().await.user("Bob").always("AssumeRole", refusal);
+    let answer = iam.function(&[PRINCIPAL, MEMBERS]).invoke(&finding());
+    assert_failed(&answer, "MissingPermission", &["sts:AssumeRole", "user Bob was denied everything"]);
+    assert!(!iam.policies("user/Bob").is_empty());
+}
+
+#[tokio::test]
+async fn the_owner_of_a_key_that_cannot_be_deactivated_is_denied_all_the_same() {
+    let refusal = || denied("iam:UpdateAccessKey on resource: user Bob with an explicit deny");
+    for finding in [event("guardduty-iam-user"), without_user()] {
+        let iam = FakeIam::of_bob().await.always("UpdateAccessKey", refusal());
+        let answer = iam.function(&[PRINCIPAL]).invoke(&finding);
+        assert_failed(&answer, "MissingPermission", &[KEY, "user Bob was denied everything"]);
+        assert!(!iam.policies("user/Bob").is_empty());
+    }
+    let iam = FakeIam::start().await.key("Carol", KEY).always("UpdateAccessKey", refusal());
+    let answer = iam.function(&[PRINCIPAL, ("EXEMPT", "Carol")]).invoke(&event("guardduty-iam-user"));
+    assert_failed(&answer, "MissingPermission", &[KEY]);
+    assert_eq!((iam.policies("user/Carol").len(), iam.policies("user/Bob").len()), (0, 0));
+}
+
+#[tokio::test]
+async fn of_a_key_that_is_gone_its_owner_is_denied_only_if_all_that_is_known_names_one_user() {
+    let named = |user: &str, id: &str| {
+        replaced(&event("guardduty-iam-user"), &[("\"Bob\"", &format!("\"{user}\"")), (USER_ID, id)])
+    };
+    let carol = named("Carol", "AIDAXXXXXXXXXXXXCAROL");
+    let without_id = named("bob", "");
+    let mut without_name = event("guardduty-iam-user");
+    without_name["detail"]["resource"]["accessKeyDetails"].as_object_mut().expect("details").remove("userName");
+    let bob = event("guardduty-iam-user");
+    for (findings, exempt, is_denied) in [
+        (json!([bob]), "", true),
+        (json!([without_id, bob]), "", true),
+        (json!([bob, without_id]), "", true),
+        (json!([without_name]), "", false),
+        (json!([without_id, without_name]), "", true),
+        (json!([bob, carol]), "", false),
+        (json!([carol, bob]), "", false),
+        (json!([bob, carol]), "Carol", false),
+        (json!([carol, bob]), "Carol", false),
+    ] {
+        let iam = FakeIam::start().await.user("Bob").user("Carol");
+        let answer = iam.function(&[SESSIONS, ("EXEMPT", exempt)]).invoke(&findings);
+        assert_eq!(outcome(&answer), if is_denied { "contained" } else { "needs_attention" }, "{findings} {answer:#}");
+        assert_eq!(!iam.policies("user/Bob").is_empty(), is_denied, "{findings}");
+        assert!(iam.policies("user/Carol").is_empty(), "{findings}");
+    }
+}
+
+#[tokio::test]
+async fn findings_that_agree_about_the_holder_of_a_session_end_it_in_any_order() {
+    let bob = user_session();
+    let renamed = session_with("userName", "bob");
+    let untyped = custom("Bob", SESSION);
+    let nameless = session_with("userName", "");
+    let carol = replaced(&user_session(), &[("\"Bob\"", "\"Carol\""), (USER_ID, "AIDAXXXXXXXXXXXXCAROL")]);
+    let of_nobody = custom("", SESSION);
+    for (findings, expected) in [
+        ([&bob, &renamed, &untyped], "contained"),
+        ([&untyped, &nameless, &bob], "contained"),
+        ([&of_nobody, &untyped, &bob], "contained"),
+        ([&untyped, &carol, &bob], "needs_attention"),
+        ([&of_nobody, &carol, &bob], "needs_attention"),
+        ([&nameless, &untyped, &carol], "needs_attention"),
+    ] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let iam = FakeIam::of_bob().await.key("Carol", "AKIACAROLSKEYEXAMPLE");
+            let findings = json!(order.map(|index| findings[index]));
+            let answer = iam.function(&[SESSIONS, ("CUSTOM_SOURCES", DETECTOR)]).invoke(&findings);
+            assert_eq!(outcome(&answer), expected, "{order:?} {findings} {answer:#}");
+            if expected == "needs_attention" {
+                assert_nothing_changed(&iam);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_named_only_by_a_resources_arn_saves_the_question_whose_key_it_is() {
+    let id = format!("arn:aws:iam::{OWN}:user/team/Bob");
+    let mut v2 = event("security-hub-v2");
+    v2["detail"]["findings"][0]["resources"] =
+        json!([{"type": "AWS::IAM::AccessKey", "uid": id, "data": {"access_key_id": KEY}}]);
+    let v1 =
+        imported(&json!({"Type": "AwsIamAccessKey", "Id": id, "Details": {"AwsIamAccessKey": {"AccessKeyId": KEY}}}));
+    for finding in [v1, v2] {
+        let iam = FakeIam::of_bob().await;
+        assert_eq!(outcome(&iam.function(&[]).invoke(&finding)), "contained");
+        assert_eq!(iam.call_lines()[0], format!("UpdateAccessKey Bob {KEY} Inactive"));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_a_topic_brought_is_handed_back_to_nobody_and_fails_the_invocation() {
+    let bob = event("guardduty-iam-user");
+    let inner = json!({"Records": [{"messageId": "1", "eventSource": "aws:sqs", "body": bob.to_string()},
+                                   {"messageId": "2", "eventSource": "aws:sqs", "body": "{"}]});
+    let published = json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": inner.to_string()}}]});
+    let record = json!({"requestContext": {}, "requestPayload": inner});
+    for input in [published, record] {
+        let iam = FakeIam::of_bob().await;
+        assert_failed(&iam.function(&[]).invoke(&input), "InvalidInput", &["Records[1].body"]);
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+    }
+}

@@ -474,3 +474,70 @@ async fn an_exemption_does_not_hide_what_aws_reports() {
     let told = told(&iam, &[("EXEMPT", "Bob")], &event("cloudtrail-quarantine-attached"));
     assert_eq!(outcome(&told.answer), "needs_attention");
 }
+
+#[tokio::test]
+async fn a_user_who_could_not_be_denied_is_told_beside_what_a_kill_does_not_end() {
+    let full = error(409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded");
+    let aws_only = error(400, "UnmodifiableEntity", "only AWS may change it");
+    for (answer, code) in [(full, "quota_full"), (aws_only, "unmodifiable")] {
+        let iam = FakeIam::of_bob().await.always("PutUserPolicy", answer);
+        let told = told(&iam, &[SESSIONS], &event("guardduty-iam-user"));
+        let line = told.line(code);
+        assert_says(line, "message", &["was deactivated", "up to 36 hours", OTHER_KEY], &[]);
+        assert_says(line, "undo", &["UpdateAccessKey"], &[]);
+    }
+}
+
+#[tokio::test]
+async fn temporary_credentials_that_a_person_wants_back_are_not_told_to_be_denied() {
+    let restore = json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": SESSION, "Status": "Active"}});
+    let iam = FakeIam::of_bob().await;
+    let told = told(&iam, &[], &restore);
+    assert_says(result(&told.answer), "reason", &[SESSION, "RestoreSessions"], &["deny"]);
+}
+
+#[tokio::test]
+async fn a_key_of_root_that_cannot_be_reached_is_told_with_both_that_it_can_be() {
+    let event = json!({"source": "com.example", "detail-type": "Leak", "account": "111122223333",
+                       "detail": {"accessKeyId": KEY, "userName": "root"}});
+    let iam = FakeIam::of_bob().await;
+    let told = told(&iam, &[("CUSTOM_SOURCES", "com.example")], &event);
+    let words = ["account 111122223333", "sign in as the root user", "if it is the key of a user"];
+    assert_says(result(&told.answer), "reason", &words, &[]);
+}
+
+#[tokio::test]
+async fn a_principal_that_is_not_found_is_told_with_the_account_that_could_not_be_asked() {
+    let mut session = role_session();
+    session["detail"]["service"]["action"] = json!({"awsApiCallAction":
+        {"remoteAccountDetails": {"accountId": "111122223333"}}});
+    for iam in [FakeIam::of_bob().await, FakeIam::of_bob().await.role("Bob", "AROAANOTHERROLEXAMPLE", "/")] {
+        let told = told(&iam, &[SESSIONS], &session);
+        assert_says(result(&told.answer), "reason", &["role Bob", "account 123456789012", "account 111122223333"], &[]);
+    }
+}
+
+#[tokio::test]
+async fn a_vanished_key_is_told_also_where_its_user_is_gone_too() {
+    let iam = FakeIam::start().await;
+    let told = told(&iam, &[SESSIONS], &event("guardduty-iam-user"));
+    assert_says(result(&told.answer), "reason", &["IAM knows no access key", "there is no user Bob"], &[]);
+}
+
+#[tokio::test]
+async fn the_issuer_of_a_key_is_told_once() {
+    // By its identifier it was issued in account 222222222222.
+    let finding = replaced(&event("guardduty-iam-user"), &[(KEY, "AKIATHPL2AOHB5TUJ4JH")]);
+    let iam = FakeIam::of_bob().await;
+    let reason = told(&iam, &[], &finding).answer["results"][0]["reason"].to_string();
+    assert_eq!(reason.matches("222222222222").count(), 1, "{reason}");
+}
+
+#[tokio::test]
+async fn a_users_key_that_was_called_the_root_users_is_told_as_the_users() {
+    let iam = FakeIam::start().await.key_in("111122223333", "Bob", KEY);
+    let variables = [("MEMBER_ROLE", "member"), ("ROOT_KEYS", "delete")];
+    let told = told(&iam, &variables, &in_member(&event("guardduty-root-key")));
+    assert_says(result(&told.answer), "reason", &["of user Bob was deactivated"], &["of the root user"]);
+    assert_eq!(result(&told.answer)["undo"]["UpdateAccessKey"]["UserName"], "Bob");
+}

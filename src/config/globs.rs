@@ -29,13 +29,14 @@ impl TypeGlob {
         can_match.then_some(new)
     }
 
-    /// Types that it matches, of many kinds but not all. Where the glob has no colon of its own, each of its parts could
-    /// hold it; so with the slash.
+    /// Types that it matches, of many kinds but not all. Where the glob has no colon of its own, each of its wildcards
+    /// could hold it; so with the slash.
     fn examples(&self) -> impl Iterator<Item = String> {
         let tokens = Token::all(self.pattern.as_str());
-        let places = |mark: char| {
-            if tokens.contains(&Token::Literal(mark)) { vec![None] } else { (0..tokens.len()).map(Some).collect() }
-        };
+        let can_hold = |place: &usize| !matches!(tokens[*place], Token::Literal(_));
+        let wildcards: Vec<_> = (0..tokens.len()).filter(can_hold).map(Some).collect();
+        let has = |mark: char| tokens.contains(&Token::Literal(mark));
+        let places = |mark: char| if has(mark) { vec![None] } else { wildcards.clone() };
         let (colons, slashes) = (places(':'), places('/'));
         let pattern = self.pattern.clone();
         let at = colons.into_iter().flat_map(move |colon| slashes.clone().into_iter().map(move |slash| (colon, slash)));
@@ -159,9 +160,9 @@ impl Token {
         let mut tokens = Vec::new();
         let mut rest = glob;
         while let Some(c) = rest.chars().next() {
-            let class =
-                (1..=rest.len()).filter(|end| c == '[' && rest.is_char_boundary(*end) && rest[..*end].ends_with(']'));
-            let class = class.filter_map(|end| Some((Pattern::new(&rest[..end]).ok()?, end))).next();
+            let mut ends =
+                (1..=rest.len()).filter(|end| c == '[' && rest.get(..*end).is_some_and(|text| text.ends_with(']')));
+            let class = ends.find_map(|end| Some((Pattern::new(&rest[..end]).ok()?, end)));
             let (token, length) = match (c, class) {
                 ('*', _) => (Self::Any, 1),
                 ('?', _) => (Self::One, 1),

@@ -68,17 +68,23 @@ where
                 found => return found,
             }
         }
+        // Boxed: a kill that succeeds does not carry the room that these need.
         let Some((error, account)) = failed else {
-            return self.nowhere(plan, absent, record).await;
+            return Box::pin(self.nowhere(plan, absent, record)).await;
         };
+        Box::pin(self.contain_the_owner_alone(plan, account, record)).await;
+        record.account = Some(account.clone());
+        Err(error)
+    }
+
+    /// Denies the user of a key that could not be deactivated.
+    async fn contain_the_owner_alone(&self, plan: &Plan<'_>, account: &AccountId, record: &mut Record) {
         self.find_the_owner(plan, account, record).await;
         if record.owner.is_none()
             && let Err(failed) = self.contain_the_owner(plan, record).await
         {
             record.failed.push(failed);
         }
-        record.account = Some(account.clone());
-        Err(error)
     }
 
     async fn first(&self, plan: &Plan<'_>, account: &AccountId, record: &mut Record) -> Attempt {

@@ -36,9 +36,9 @@ pub(super) fn in_places(places: &[Option<&Value>]) -> NamedAccounts {
     named.fold(NamedAccounts::default(), NamedAccounts::and)
 }
 
-/// Whether a resource's identifier tells its account.
-pub(super) fn is_told_by(identifier: &&Value) -> bool {
-    identifier.as_str().and_then(of_arn).is_some()
+/// A resource's identifier, if it tells the account.
+pub(super) fn in_arn(identifier: Option<&Value>) -> Option<&Value> {
+    identifier.filter(|text| text.as_str().and_then(of_arn).is_some())
 }
 
 /// The account of an ARN that is IAM's or STS's.

@@ -57,7 +57,7 @@ fn read_one(event: &Event, finding: Fields<'_>, of_guardduty: bool) -> Read {
             account,
             resource.value("owner.account.uid"),
             resource.value("account.uid"),
-            resource.value("uid").filter(accounts::is_told_by),
+            accounts::in_arn(resource.value("uid")),
         ];
         claimed(resource, accounts::of_event(&places, event))
     });

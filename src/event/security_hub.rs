@@ -103,7 +103,7 @@ fn read_one(event: &Event, finding: Fields<'_>, chosen: bool, of_guardduty: bool
 
 /// Where the account of a resource can be: with the finding, in its details, and in its identifier if that is an ARN.
 fn places<'v>(finding: Fields<'v>, resource: Fields<'v>) -> [Option<&'v Value>; 3] {
-    let arn = resource.value("Id").filter(accounts::is_told_by);
+    let arn = accounts::in_arn(resource.value("Id"));
     [finding.value("AwsAccountId"), resource.value("Details.AwsIamAccessKey.AccountId"), arn]
 }
 

@@ -135,26 +135,18 @@ fn the_record_of_a_failed_invocation_is_an_envelope_but_none_of_a_command() {
     }
 }
 
+const GUARDDUTY: (&str, &str) = ("aws.guardduty", "GuardDuty Finding");
+const IMPORTED: (&str, &str) = ("aws.securityhub", "Security Hub Findings - Imported");
+const CHOSEN: (&str, &str) = ("aws.securityhub", "Security Hub Findings - Custom Action");
+const V2: (&str, &str) = ("aws.securityhub", "Findings Imported V2");
+const HEALTH: (&str, &str) = ("aws.health", "AWS Health Event");
+const ADVISOR: (&str, &str) = ("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification");
+const CLOUDTRAIL: (&str, &str) = ("aws.iam", "AWS API Call via CloudTrail");
+const GUARDDUTYS_PRODUCT: &str = "arn:aws:securityhub:us-east-1::product/aws/guardduty";
+
 #[test]
 fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
-    const GUARDDUTY: (&str, &str) = ("aws.guardduty", "GuardDuty Finding");
-    const IMPORTED: (&str, &str) = ("aws.securityhub", "Security Hub Findings - Imported");
-    const CHOSEN: (&str, &str) = ("aws.securityhub", "Security Hub Findings - Custom Action");
-    const V2: (&str, &str) = ("aws.securityhub", "Findings Imported V2");
-    const HEALTH: (&str, &str) = ("aws.health", "AWS Health Event");
-    const ADVISOR: (&str, &str) = ("aws.trustedadvisor", "Trusted Advisor Check Item Refresh Notification");
-    const CLOUDTRAIL: (&str, &str) = ("aws.iam", "AWS API Call via CloudTrail");
-    const SEQUENCE: &str = "detail.service.detection.sequence";
-    let own = "arn:aws:securityhub:us-east-1::product/aws/guardduty";
     let other = "arn:aws:securityhub:us-east-1::product/aws/macie";
-    let sequence = |service: Value| json!({"type": "AttackSequence:S3/X", "service": service});
-    let actors = |actors: Value| sequence(json!({"detection": {"sequence": {"actors": actors}}}));
-    let imported =
-        |resources: Value| json!({"findings": [{"ProductArn": own, "Types": ["TTPs/A:S3-X"], "Resources": resources}]});
-    let v2 = |resources: Value, evidences: Value| {
-        json!({"findings": [{"metadata": {"product": {"uid": own}}, "finding_info": {"types": ["A:S3/X"]},
-                             "resources": resources, "evidences": evidences}]})
-    };
     for ((source, detail_type), detail, field) in [
         (GUARDDUTY, json!({}), "detail.type"),
         (GUARDDUTY, json!("{}"), "detail"),
@@ -176,8 +168,63 @@ fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
         (IMPORTED, json!({}), "detail.findings"),
         (IMPORTED, json!({"findings": []}), "detail.findings"),
         (IMPORTED, json!({"findings": [{}]}), "detail.findings[0].ProductArn"),
-        (IMPORTED, json!({"findings": [{"ProductArn": own}]}), "detail.findings[0].Resources"),
-        (IMPORTED, json!({"findings": [{"ProductArn": own, "Resources": []}]}), "detail.findings[0].Types"),
+        (IMPORTED, json!({"findings": [{"ProductArn": GUARDDUTYS_PRODUCT}]}), "detail.findings[0].Resources"),
+        (
+            IMPORTED,
+            json!({"findings": [{"ProductArn": GUARDDUTYS_PRODUCT, "Resources": []}]}),
+            "detail.findings[0].Types",
+        ),
+        (CHOSEN, json!({"findings": []}), "detail.findings"),
+        (CHOSEN, json!({"findings": [{}]}), "detail.findings[0].Resources"),
+        (V2, json!({"findings": []}), "detail.findings"),
+        (V2, json!({"findings": [{}]}), "detail.findings[0].metadata.product.uid"),
+        (
+            V2,
+            json!({"findings": [{"metadata": {"product": {"name": "GuardDuty"}}}]}),
+            "detail.findings[0].metadata.product.uid",
+        ),
+        (
+            V2,
+            json!({"findings": [{"metadata": {"product": {"uid": GUARDDUTYS_PRODUCT}}}]}),
+            "detail.findings[0].finding_info.types",
+        ),
+        (HEALTH, json!({}), "detail.eventTypeCode"),
+        (ADVISOR, json!({}), "detail.check-name"),
+        (ADVISOR, json!({"check-name": "Exposed Access Keys"}), "detail.check-item-detail"),
+        (CLOUDTRAIL, json!({}), "detail.eventName"),
+        (CLOUDTRAIL, json!(null), "detail"),
+    ] {
+        let event = json!({"source": source, "detail-type": detail_type, "detail": detail});
+        let error = only(&event).expect_err(field);
+        assert_eq!((error.kind, error.field.as_str()), (Unreadable::Event, field), "{detail}");
+    }
+    for ((source, detail_type), detail) in [
+        (GUARDDUTY, json!({"type": "A:S3/X", "resource": {}})),
+        (V2, json!({"findings": [{"metadata": {"product": {"name": "Inspector", "vendor_name": "AWS"}}}]})),
+        (GUARDDUTY, json!({"Type": "A:S3/X", "Resource": {"AccessKeyDetails": null}})),
+        (("aws.guardduty", "GuardDuty Runtime Protection Healthy"), json!({})),
+        (IMPORTED, json!({"findings": [{"ProductArn": other}]})),
+        (V2, json!({"findings": [{"metadata": {"product": {"uid": other}}}]})),
+        (HEALTH, json!({"eventTypeCode": "AWS_EC2_X"})),
+        (ADVISOR, json!({"check-name": "Another"})),
+        (CLOUDTRAIL, json!({"eventName": "CreateUser"})),
+    ] {
+        let event = json!({"source": source, "detail-type": detail_type, "detail": detail});
+        assert_eq!(only(&event).expect("a finding").credential, Credential::None, "{detail}");
+    }
+}
+
+#[test]
+fn a_part_in_which_a_key_can_stand_must_be_there_and_be_what_it_should_be() {
+    const SEQUENCE: &str = "detail.service.detection.sequence";
+    let sequence = |service: Value| json!({"type": "AttackSequence:S3/X", "service": service});
+    let actors = |actors: Value| sequence(json!({"detection": {"sequence": {"actors": actors}}}));
+    let imported = |resources: Value| json!({"findings": [{"ProductArn": GUARDDUTYS_PRODUCT, "Types": ["TTPs/A:S3-X"], "Resources": resources}]});
+    let v2 = |resources: Value, evidences: Value| {
+        json!({"findings": [{"metadata": {"product": {"uid": GUARDDUTYS_PRODUCT}}, "finding_info": {"types": ["A:S3/X"]},
+                             "resources": resources, "evidences": evidences}]})
+    };
+    for ((source, detail_type), detail, field) in [
         (GUARDDUTY, json!({"type": "A:S3/X"}), "detail.resource"),
         (GUARDDUTY, json!({"type": "A:S3/X", "resource": null}), "detail.resource"),
         (
@@ -204,40 +251,13 @@ fn a_known_event_without_its_mandatory_part_is_an_error_that_names_it() {
         (V2, v2(json!({}), json!(null)), "detail.findings[0].resources"),
         (V2, v2(json!([{}]), json!("x")), "detail.findings[0].evidences"),
         (V2, v2(json!([{}]), json!([{"actor": {"user": "Bob"}}])), "detail.findings[0].evidences[0].actor.user"),
-        (CHOSEN, json!({"findings": []}), "detail.findings"),
-        (CHOSEN, json!({"findings": [{}]}), "detail.findings[0].Resources"),
-        (V2, json!({"findings": []}), "detail.findings"),
-        (V2, json!({"findings": [{}]}), "detail.findings[0].metadata.product.uid"),
-        (
-            V2,
-            json!({"findings": [{"metadata": {"product": {"name": "GuardDuty"}}}]}),
-            "detail.findings[0].metadata.product.uid",
-        ),
-        (V2, json!({"findings": [{"metadata": {"product": {"uid": own}}}]}), "detail.findings[0].finding_info.types"),
-        (HEALTH, json!({}), "detail.eventTypeCode"),
-        (ADVISOR, json!({}), "detail.check-name"),
-        (ADVISOR, json!({"check-name": "Exposed Access Keys"}), "detail.check-item-detail"),
-        (CLOUDTRAIL, json!({}), "detail.eventName"),
-        (CLOUDTRAIL, json!(null), "detail"),
     ] {
         let event = json!({"source": source, "detail-type": detail_type, "detail": detail});
         let error = only(&event).expect_err(field);
         assert_eq!((error.kind, error.field.as_str()), (Unreadable::Event, field), "{detail}");
     }
-    for ((source, detail_type), detail) in [
-        (GUARDDUTY, json!({"type": "A:S3/X", "resource": {}})),
-        (GUARDDUTY, actors(json!(null))),
-        (GUARDDUTY, actors(json!([{}, {"user": null}, null]))),
-        (V2, json!({"findings": [{"metadata": {"product": {"name": "Inspector", "vendor_name": "AWS"}}}]})),
-        (GUARDDUTY, json!({"Type": "A:S3/X", "Resource": {"AccessKeyDetails": null}})),
-        (("aws.guardduty", "GuardDuty Runtime Protection Healthy"), json!({})),
-        (IMPORTED, json!({"findings": [{"ProductArn": other}]})),
-        (V2, json!({"findings": [{"metadata": {"product": {"uid": other}}}]})),
-        (HEALTH, json!({"eventTypeCode": "AWS_EC2_X"})),
-        (ADVISOR, json!({"check-name": "Another"})),
-        (CLOUDTRAIL, json!({"eventName": "CreateUser"})),
-    ] {
-        let event = json!({"source": source, "detail-type": detail_type, "detail": detail});
+    for detail in [actors(json!(null)), actors(json!([{}, {"user": null}, null]))] {
+        let event = json!({"source": GUARDDUTY.0, "detail-type": GUARDDUTY.1, "detail": detail});
         assert_eq!(only(&event).expect("a finding").credential, Credential::None, "{detail}");
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn look_at(holder: &Holder) -> String {
 /// How a person contains the credential, or does what the command would have done.
 pub(super) fn by_a_person(case: &Case<'_>) -> String {
     match &case.finding.credential {
+        Credential::UserKey { or_root: true, .. } => format!("in account {} {}", account(case), root_or_user(case)),
         Credential::UserKey { .. } => run_by_hand(case, operation(case)),
         Credential::RootKey { .. } => "sign in as the root user and delete the key".to_owned(),
         Credential::Contradictory { id, .. } => format!("find out whose key {id} is and deactivate it"),
@@ -41,9 +42,16 @@ pub(super) fn by_a_person(case: &Case<'_>) -> String {
 /// The same, in an account that the sentence has named, and that need not be the one where the function looked.
 pub(super) fn there(case: &Case<'_>) -> String {
     match &case.finding.credential {
+        Credential::UserKey { or_root: true, .. } => format!("there {}", root_or_user(case)),
         Credential::UserKey { .. } => format!("there run: {}", by_hand(operation(case), case.user(), case.key())),
         _ => format!("there {}", by_a_person(case)),
     }
+}
+
+/// An event that names `root` does not tell whether that is a user's name.
+fn root_or_user(case: &Case<'_>) -> String {
+    let run = by_hand(operation(case), case.user(), case.key());
+    format!("sign in as the root user and delete the key; if it is the key of a user, run: {run}")
 }
 
 fn operation(case: &Case<'_>) -> Operation {

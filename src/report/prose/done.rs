@@ -79,7 +79,8 @@ pub(super) fn what_is_gone(case: &Case<'_>) -> String {
 /// What a kill does not end.
 pub(super) fn what_goes_on(case: &Case<'_>) -> String {
     let record = &case.record;
-    if record.outcome() != Outcome::Contained || !record.has(|done| matches!(done, Done::StatusSet(_))) {
+    let was_killed = record.has(|done| matches!(done, Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired)));
+    if record.outcome() == Outcome::Failed || !was_killed {
         return String::new();
     }
     let vanished = if record.key_is_gone() && !record.has(|done| *done == Done::KeyDeleted) {

@@ -4,7 +4,7 @@ use super::by_hand::{by_a_person, end_sessions, end_sessions_of, look_at, there}
 use super::{Words, account, denied, key, key_of_user, principal};
 use crate::case::Case;
 use crate::credential::{Contradiction, Credential, KeyStatus, Principal, ReservedRole};
-use crate::finding::NotInForce;
+use crate::finding::{Basis, NotInForce, Operation};
 use crate::plan::{Beyond, First, IfGone, Plan, Then};
 use crate::record::Left;
 
@@ -41,6 +41,10 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
                 format!("sign in as root and delete the key under Security credentials{other_way}"),
             )
         }
+        Left::TemporaryCredentials { .. } if case.finding.basis == Basis::Command(Operation::Restore) => Words::new(
+            format!("{} belongs to temporary credentials, which cannot be made active again", key(case)),
+            "to lift what was put on their user or role, give the command RestoreSessions",
+        ),
         Left::TemporaryCredentials { by_configuration } => {
             let or = if *by_configuration { ", or let CONTAINMENT=sessions do it" } else { "" };
             Words::new(
@@ -126,13 +130,14 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
         ),
         Left::NoSuchPrincipal => Words::nothing_to_do(format!("there is no {} in account {account}", principal(case))),
         Left::PrincipalNotHere(on) => Words::new(
-            format!("there is no {on} in account {account}"),
+            format!("there is no {on} in account {account}{}", not_asked(case)),
             "find the account of the session's principal in CloudTrail and end its sessions there",
         ),
         Left::PrincipalDiffers(on) => Words::new(
             format!(
-                "{on} is not the one that the event means, as it was deleted and created again, or the session belongs to \
-                 another account"
+                "{on} of account {account} is not the one that the event means, as it was deleted and created again, or \
+                 the session belongs to another account{}",
+                not_asked(case)
             ),
             "find the principal ID of the finding in CloudTrail and end its sessions",
         ),
@@ -154,6 +159,17 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
             case.plan.as_ref().map_or("nothing would have been done".to_owned(), |plan| dry_run_if_gone(&plan.if_gone))
         )),
         Left::DryRun => Words::nothing_to_do(case.plan.as_ref().map(|plan| dry_run(case, plan)).unwrap_or_default()),
+    }
+}
+
+/// Where a session's principal may be, too.
+fn not_asked(case: &Case<'_>) -> String {
+    match case.plan.as_ref().and_then(|plan| plan.beyond.as_ref()) {
+        Some(Beyond::Account(beyond)) => {
+            format!(" (account {beyond}, which the event names too, cannot be asked from here)")
+        }
+        Some(Beyond::Unreadable(given)) => format!(" (the event gives {given}, too, where the account should be)"),
+        None => String::new(),
     }
 }
 

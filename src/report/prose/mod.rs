@@ -16,7 +16,7 @@ use crate::credential::{Credential, KeyStatus};
 use crate::event::{EventError, Unreadable};
 use crate::names::AccountId;
 use crate::plan::{First, Measure};
-use crate::record::Outcome;
+use crate::record::{Left, Outcome};
 
 /// How an event gets here once more. Lambda wraps what it puts into the failure queue.
 const SEND_AGAIN: &str = "send the event again (in the failure queue it stands under requestPayload)";
@@ -49,10 +49,11 @@ impl fmt::Display for Words {
 pub fn result(case: &Case<'_>) -> Words {
     let record = &case.record;
     let mut words = match (&record.left, record.done.is_empty()) {
-        (Some(left), true) => why_left(case, left),
-        (Some(left), false) => {
+        (Some(left), was_left) => {
             let why = why_left(case, left);
-            Words::new(format!("{}, but {}", done(case), why.what), why.to_do)
+            let done = if was_left { String::new() } else { format!("{}, but ", done(case)) };
+            let gone = if left.is_about_the_owner() { what_is_gone(case) } else { String::new() };
+            Words::new(format!("{gone}{done}{}{}", why.what, what_goes_on(case)), why.to_do)
         }
         (None, _) => Words::nothing_to_do(format!("{}{}{}", what_is_gone(case), done(case), what_goes_on(case))),
     };
@@ -66,6 +67,9 @@ pub fn result(case: &Case<'_>) -> Words {
 fn issuer(case: &Case<'_>) -> Option<String> {
     let issuer = case.key()?.issuer()?;
     let outcome = case.record.outcome();
+    if matches!(case.record.left, Some(Left::IssuedElsewhere(_))) {
+        return None;
+    }
     let tells = outcome != Outcome::Ignored && (outcome == Outcome::NotFound || case.account() != Some(&issuer));
     tells.then(|| format!(" (by its identifier the key was issued in account {issuer})"))
 }
@@ -91,7 +95,9 @@ fn key(case: &Case<'_>) -> String {
 
 fn key_of_user(case: &Case<'_>) -> String {
     match (case.key(), case.user(), &case.finding.credential) {
-        (Some(key), _, Credential::RootKey { .. }) => format!("access key {key} of the root user"),
+        (Some(key), _, Credential::RootKey { .. }) if case.record.owner.is_none() => {
+            format!("access key {key} of the root user")
+        }
         (Some(key), Some(user), _) => format!("access key {key} of user {user}"),
         _ => key(case),
     }
