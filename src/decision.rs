@@ -1,26 +1,33 @@
 //! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here except those that
 //! need IAM's word, which the plan carries along: whose key it really is, and which role.
 
-use crate::config::{Action, Config, Containment, Exempt, RootKeys};
+use chrono::NaiveDate;
+
+use crate::config::{Action, Config, Containment, Protection, RoleSessions, RootKeys};
 use crate::credential::{Credential, Holder, Identified, Principal, ReservedRole};
 use crate::finding::{Basis, Finding, Operation};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 use crate::plan::{Beyond, First, IfGone, Measure, NameIs, Plan, Then};
-use crate::record::Left;
+use crate::record::{Entry, Left};
 
-/// Decides about one finding. `own` is the account that the function runs in.
+/// Decides about one finding. `own` is the account that the function runs in, `today` the day in UTC.
 ///
 /// # Errors
 /// Why the credential is left alone.
-pub fn decide<'c>(finding: &'c Finding, config: &'c Config, own: &AccountId) -> Result<Plan<'c>, Left> {
+pub fn decide<'c>(
+    finding: &'c Finding,
+    config: &'c Config,
+    own: &AccountId,
+    today: NaiveDate,
+) -> Result<Plan<'c>, Left> {
     below_a_gate(finding, config)?;
     // A notice asks for nothing that an exemption could hold back.
     if !matches!(finding.basis, Basis::Command(_) | Basis::Notice) {
-        exempt(&config.exempt, &finding.credential)?;
+        exempt(config.exempt.on(today), &finding.credential)?;
     }
     let named = &finding.accounts;
     let likeliest = named.first().unwrap_or(own);
-    let (first, then) = steps(finding, config, likeliest, own)?;
+    let (first, then) = steps(finding, config, likeliest, own, today)?;
     if let (None, Some(given)) = (named.first(), named.unreadable()) {
         return Err(Left::AccountUnreadable(given.clone()));
     }
@@ -80,16 +87,16 @@ fn below_a_gate(finding: &Finding, config: &Config) -> Result<(), Left> {
 }
 
 /// Whether EXEMPT protects a name or the key.
-fn exempt(exempt: &Exempt, credential: &Credential) -> Result<(), Left> {
+fn exempt(protection: Protection<'_>, credential: &Credential) -> Result<(), Left> {
     let names = [
         credential.user().map(UserName::as_str),
         credential.role().map(RoleName::as_str),
         credential.other_holder().map(ForeignText::as_str),
         credential.key().map(AccessKeyId::as_str),
     ];
-    let protected = names.into_iter().flatten().find_map(|name| Some((name, exempt.protects(name)?)));
+    let protected = names.into_iter().flatten().find_map(|name| Some((name, Entry::protecting(name, protection)?)));
     match protected {
-        Some((name, entry)) => Err(Left::Exempt { name: name.to_owned(), entry: entry.to_owned() }),
+        Some((name, by)) => Err(Left::Exempt { name: name.to_owned(), by }),
         None => Ok(()),
     }
 }
@@ -100,6 +107,7 @@ fn steps<'c>(
     config: &'c Config,
     account: &AccountId,
     own: &AccountId,
+    today: NaiveDate,
 ) -> Result<(First<'c>, Vec<Then>), Left> {
     if finding.basis == Basis::Notice {
         return Err(Left::OnlyReported);
@@ -111,14 +119,16 @@ fn steps<'c>(
             let operation = operation(&finding.basis, config.action);
             let name = match finding.basis {
                 Basis::Command(_) => NameIs::Condition,
-                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => NameIs::Hint(&config.exempt),
+                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => {
+                    NameIs::Hint(config.exempt.on(today))
+                }
             };
             let first = First::SetStatus { key: id, user: user.as_ref(), name, status: operation.status() };
             Ok((first, after_the_key(operation, measure)))
         }
         Credential::RootKey { id } => match config.root_keys {
             RootKeys::Delete if account != own => {
-                let or_users = config.member_role.is_some().then_some(NameIs::Hint(&config.exempt));
+                let or_users = config.member_role.is_some().then_some(NameIs::Hint(config.exempt.on(today)));
                 let first = First::DeleteRootKey { key: id, or_users };
                 Ok((first, after_the_key(operation(&finding.basis, config.action), measure)))
             }
@@ -127,20 +137,24 @@ fn steps<'c>(
                 Err(Left::RootKey { account: account.clone(), deletable: account != own && allowed })
             }
         },
+        Credential::Session { .. } if matches!(finding.basis, Basis::Command(_)) => {
+            Err(Left::TemporaryCredentials { unless: None })
+        }
         Credential::Session { holder, .. } => {
-            let is_command = matches!(finding.basis, Basis::Command(_));
+            let (measure, unless) = match holder {
+                Holder::Role { .. } => (of_roles(config.role_sessions), "ROLE_SESSIONS=deny"),
+                _ => (measure, "CONTAINMENT=sessions"),
+            };
             match measure {
-                Some(measure) if !is_command => only(denial(holder, measure)?),
+                Some(measure) => only(denial(holder, measure)?),
                 // It would not, where it could not say whose they are either.
-                _ => {
-                    let by_configuration = !is_command && denial(holder, Measure::Sessions).is_ok();
-                    Err(Left::TemporaryCredentials { by_configuration })
+                None => {
+                    let would = denial(holder, Measure::Everything).is_ok();
+                    Err(Left::TemporaryCredentials { unless: would.then_some(unless) })
                 }
             }
         }
-        Credential::Sessions { of } => {
-            only(First::Lift { from: of.clone(), measure: measure.unwrap_or(Measure::Sessions) })
-        }
+        Credential::Sessions { of } => only(First::Lift { from: of.clone() }),
         Credential::Contradictory { .. } => Err(Left::Contradictory),
         Credential::Unidentified { .. } => Err(Left::Unidentified),
         Credential::None => Err(Left::NoCredential),
@@ -158,8 +172,16 @@ fn operation(basis: &Basis, action: Action) -> Operation {
 fn measure(containment: Containment) -> Option<Measure> {
     match containment {
         Containment::Key => None,
-        Containment::Sessions => Some(Measure::Sessions),
+        Containment::Sessions => Some(Measure::TemporaryCredentials),
         Containment::Principal => Some(Measure::Everything),
+    }
+}
+
+fn of_roles(sessions: RoleSessions) -> Option<Measure> {
+    match sessions {
+        RoleSessions::Report => None,
+        RoleSessions::Deny => Some(Measure::Everything),
+        RoleSessions::Revoke => Some(Measure::OlderSessions),
     }
 }
 
@@ -169,7 +191,7 @@ fn after_the_key(operation: Operation, measure: Option<Measure>) -> Vec<Then> {
     let mut then = Vec::new();
     match (operation, measure) {
         (_, None) => {}
-        (Operation::Restore, Some(measure)) => then.push(Then::LiftFromOwner(measure)),
+        (Operation::Restore, Some(_)) => then.push(Then::LiftFromOwner),
         (Operation::Deactivate | Operation::Delete, Some(measure)) => {
             then.push(Then::DenyOwner(measure));
         }
@@ -195,11 +217,8 @@ fn denial<'c>(holder: &Holder, measure: Measure) -> Result<First<'c>, Left> {
             if let Some(reserved) = ReservedRole::by_name(name) {
                 return Err(Left::Reserved(name.clone(), reserved));
             }
-            // The sessions of a role are denied, never the role: others need it.
             match id {
-                Some(id) => {
-                    Ok(First::Deny { on: Identified::Role(name.clone(), id.clone()), measure: Measure::Sessions })
-                }
+                Some(id) => Ok(First::Deny { on: Identified::Role(name.clone(), id.clone()), measure }),
                 None => Err(Left::PrincipalUnknown(Principal::Role(name.clone()))),
             }
         }
@@ -207,7 +226,7 @@ fn denial<'c>(holder: &Holder, measure: Measure) -> Result<First<'c>, Left> {
         | Holder::Role { name: None, .. }
         | Holder::Root
         | Holder::Other(_)
-        | Holder::Unknown(_) => Err(Left::TemporaryCredentials { by_configuration: false }),
+        | Holder::Unknown(_) => Err(Left::TemporaryCredentials { unless: None }),
     }
 }
 
@@ -277,7 +296,7 @@ mod tests {
 
     /// The outcome of a finding that is left alone, or what would be done.
     fn decided(finding: &Finding, variables: &[(&str, &str)]) -> String {
-        match decide(finding, &config(variables), &AccountId::new(OWN).expect("valid")) {
+        match decide(finding, &config(variables), &AccountId::new(OWN).expect("valid"), NaiveDate::default()) {
             Ok(Plan { account, first: First::SetStatus { key, status, .. }, then, .. }) => {
                 let delete = if then.contains(&Then::DeleteKey) { " and delete" } else { "" };
                 format!("{status}{delete} {key} {account}")
@@ -365,7 +384,8 @@ mod tests {
     fn the_owner_is_contained_before_the_key_is_deleted() {
         let variables = [("ACTION", "delete"), ("CONTAINMENT", "principal")];
         let (finding, config) = (finding(Basis::Report), config(&variables));
-        let plan = decide(&finding, &config, &AccountId::new(OWN).expect("valid")).expect("a plan");
+        let plan =
+            decide(&finding, &config, &AccountId::new(OWN).expect("valid"), NaiveDate::default()).expect("a plan");
         let expected = [Then::DenyOwner(Measure::Everything), Then::DeleteKey, Then::Confirm, Then::ListCredentials];
         assert_eq!(plan.then, expected);
     }

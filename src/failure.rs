@@ -19,8 +19,19 @@ pub enum Cause {
     Aws(AwsError),
     /// IAM's answers contradict each other.
     Disagreement(Disagreement),
+    /// What the stack of the account makes is not there.
+    NotDeployed(Missing),
     /// The invocation's time ran out.
     OutOfTime,
+}
+
+/// Something that the stack of an account makes, for this function to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The policy of this name.
+    Policy(&'static str),
+    /// The group of this name.
+    Group(&'static str),
 }
 
 impl From<AwsError> for Cause {
@@ -83,7 +94,7 @@ impl Failed {
     pub fn is_not_permitted(&self) -> bool {
         let kind = match &self.cause {
             Cause::Aws(error) => Some(error.kind),
-            Cause::Disagreement(_) | Cause::OutOfTime => None,
+            Cause::Disagreement(_) | Cause::NotDeployed(_) | Cause::OutOfTime => None,
         };
         matches!(kind, Some(AwsErrorKind::MissingPermission | AwsErrorKind::ExplicitlyDenied))
     }

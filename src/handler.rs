@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::sqs::BatchItemFailure;
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use futures_util::future::{LocalBoxFuture, Shared};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
@@ -16,7 +16,7 @@ use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::case::Case;
 use crate::config::Config;
-use crate::containment::{self, Reach};
+use crate::containment::{self, Reach, Turns};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
@@ -63,10 +63,26 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let LambdaEvent { payload, context, .. } = invocation;
     let clock = Clock::start(&context);
     let items = event::read(payload.get());
+    let items = if app.config.commands { items } else { event::without_commands(items) };
     let mut entries = entries(&items, app);
     let opened = Opened::default();
-    for_each(&mut entries, async |entry| kill(entry, app, &opened, &clock).await).await;
-    for_each(&mut entries, async |entry| finish(entry, app, &opened, &clock).await).await;
+    let open = |account: &AccountId| opened.iam(app, account);
+    let reach = Reach { accounts: &app.accounts, open, turns: Turns::default() };
+    for_each(&mut entries, async |entry| {
+        let Case { plan, record, .. } = &mut entry.case;
+        if let Some(plan) = plan {
+            containment::kill(plan, record, &reach, clock.deadline).await;
+        }
+        record.duration = clock.started.elapsed();
+    })
+    .await;
+    for_each(&mut entries, async |entry| {
+        let Case { plan, record, .. } = &mut entry.case;
+        if let Some(plan) = plan {
+            containment::finish(plan, record, &reach, clock.deadline).await;
+        }
+    })
+    .await;
     tell(&items, &entries, &context.env_config.function_name);
     answer(&items, &entries)
 }
@@ -78,8 +94,8 @@ struct Entry<'f> {
 }
 
 impl<'f> Entry<'f> {
-    fn new(finding: &'f Finding, message: Option<&'f str>, app: &'f App) -> Self {
-        let (plan, left) = match decide(finding, &app.config, app.accounts.own()) {
+    fn new(finding: &'f Finding, message: Option<&'f str>, app: &'f App, today: NaiveDate) -> Self {
+        let (plan, left) = match decide(finding, &app.config, app.accounts.own(), today) {
             Ok(plan) => (Some(plan), None),
             Err(left) => (None, Some(left)),
         };
@@ -106,10 +122,11 @@ impl<'f> Entry<'f> {
 
 /// One for each distinct credential, in the order of the event.
 fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
+    let today = Utc::now().date_naive();
     let mut entries: Vec<Entry<'_>> = Vec::new();
     for item in items {
         let Ok(finding) = &item.content else { continue };
-        let entry = Entry::new(finding, item.message.as_deref(), app);
+        let entry = Entry::new(finding, item.message.as_deref(), app, today);
         match entries.iter_mut().find(|known| known.names_the_same_key_as(&entry, app.accounts.own())) {
             Some(known) => known.merge(entry),
             None => entries.push(entry),
@@ -121,24 +138,6 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
 /// Runs `step` for every item, a few at a time.
 async fn for_each<I>(items: &mut [I], step: impl AsyncFn(&mut I)) {
     stream::iter(items).for_each_concurrent(CONCURRENCY, |item| step(item)).await;
-}
-
-async fn kill<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
-    let Case { plan, record, .. } = &mut entry.case;
-    if let Some(plan) = plan {
-        let open = |account: &AccountId| opened.iam(app, account);
-        let reach = Reach { accounts: &app.accounts, open, now: Utc::now() };
-        containment::kill(plan, record, &reach, clock.deadline).await;
-    }
-    record.duration = clock.started.elapsed();
-}
-
-async fn finish<'f>(entry: &mut Entry<'f>, app: &'f App, opened: &Opened<'f>, clock: &Clock) {
-    let Case { plan, record, .. } = &mut entry.case;
-    if let Some(plan) = plan {
-        let iam = opened.iam(app, record.account.as_ref().unwrap_or(&plan.account));
-        containment::finish(plan, record, iam, Utc::now(), clock.deadline).await;
-    }
 }
 
 /// The accounts that this invocation has opened: each once, however many of its credentials come at a time.

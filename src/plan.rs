@@ -1,6 +1,6 @@
 //! What is to be done about a credential, without any of the reasons for it.
 
-use crate::config::Exempt;
+use crate::config::Protection;
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::names::{AccessKeyId, AccountId, ForeignText, UserId, UserName};
 
@@ -69,8 +69,6 @@ pub enum First<'c> {
     Lift {
         /// The user or the role.
         from: Principal,
-        /// What this function denies by its configuration, and so may have put there.
-        measure: Measure,
     },
     /// Delete a key of a member account's root user.
     DeleteRootKey {
@@ -121,7 +119,7 @@ pub enum Then {
     /// Deny the user.
     DenyOwner(Measure),
     /// Take away what this function put on the user.
-    LiftFromOwner(Measure),
+    LiftFromOwner,
     /// Delete the key.
     DeleteKey,
     /// Read what else the user can sign in with.
@@ -135,7 +133,7 @@ impl Then {
     pub fn step(self) -> Step {
         match self {
             Self::DenyOwner(measure) => Step::Deny(measure),
-            Self::LiftFromOwner(_) => Step::Lift,
+            Self::LiftFromOwner => Step::Lift,
             Self::DeleteKey => Step::DeleteKey,
             Self::ListCredentials => Step::ListCredentials,
             Self::Confirm => Step::Confirm,
@@ -154,10 +152,10 @@ pub enum Step {
     CheckPrincipal,
     /// Denying a principal its sessions or everything.
     Deny(Measure),
-    /// Attaching AWS's policy beside a deny that holds.
-    BackUpDeny,
     /// Taking away what was put on a principal.
     Lift,
+    /// Reading what an earlier version of this function put on a principal.
+    ListLeftovers,
     /// Deleting the key when it is dead.
     DeleteKey,
     /// Deleting a root user's key.
@@ -171,16 +169,18 @@ pub enum Step {
 impl Step {
     /// Whether it changes nothing and only gives more information: the result is valid without it.
     pub fn only_informs(self) -> bool {
-        matches!(self, Self::ListCredentials | Self::Confirm)
+        matches!(self, Self::ListCredentials | Self::ListLeftovers | Self::Confirm)
     }
 }
 
-/// What a principal is denied.
+/// What a principal is denied, until it is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Every session that was issued before now.
-    Sessions,
-    /// Everything.
+    /// A user: all temporary credentials, those of today and those to come.
+    TemporaryCredentials,
+    /// A role: the sessions that were issued before now.
+    OlderSessions,
+    /// A user or a role: everything.
     Everything,
 }
 
@@ -188,7 +188,7 @@ pub enum Measure {
 #[derive(Clone, Copy, Debug)]
 pub enum NameIs<'c> {
     /// A finding's: act on the key's own owner, unless EXEMPT protects that one.
-    Hint(&'c Exempt),
+    Hint(Protection<'c>),
     /// A command's: act on that user's key or not at all.
     Condition,
 }

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+use crate::config::Protection;
 use crate::credential::{KeyStatus, Principal, ReservedRole};
 use crate::failure::{Cause, Failed};
 use crate::finding::{NotInForce, Severity};
@@ -35,6 +36,8 @@ pub struct Record {
     pub seen: Option<KeysSeen>,
     /// What else the owner can sign in with.
     pub other_credentials: Option<OtherCredentials>,
+    /// Inline policies that an earlier version of this function left on a principal, and that a person has to remove.
+    pub leftovers: Vec<ForeignText>,
     /// The time from the invocation to the end of the first step.
     pub duration: Duration,
 }
@@ -54,15 +57,13 @@ pub enum Done {
         on: Principal,
         /// What it is denied.
         measure: Measure,
-        /// The policy that does it.
-        by: DeniedBy,
+        /// What does it.
+        by: Means,
     },
     /// What this function put on a principal is gone.
     Lifted {
         /// The user or the role.
         from: Principal,
-        /// Whether `AWSDenyAll` is still attached, without this function's mark.
-        deny_all_stays: bool,
     },
     /// A part of what this function put on a principal is gone.
     LiftedInPart {
@@ -76,15 +77,15 @@ pub enum Done {
     },
 }
 
-/// The policy that denies a principal something.
+/// What denies a principal something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeniedBy {
-    /// One that this function put there.
-    OwnPolicy,
-    /// `AWSDenyAll`, which somebody else had attached before.
-    Others,
-    /// `AWSDenyAll` alone, without the mark by which a restore would know that this function attached it.
-    UnmarkedDenyAll,
+pub enum Means {
+    /// A policy of the stack's, attached to it.
+    Policy,
+    /// A group of the stack's, which carries that policy.
+    Group,
+    /// An inline policy.
+    Document,
 }
 
 /// What became of a credential.
@@ -151,13 +152,13 @@ pub enum Left {
     Exempt {
         /// The user, role or key.
         name: String,
-        /// The entry of `EXEMPT`.
-        entry: String,
+        /// What protects it.
+        by: Entry,
     },
     /// `EXEMPT` protects the key's owner, whom the event does not name.
     OwnerExempt {
-        /// The entry of `EXEMPT`.
-        entry: String,
+        /// What protects the owner.
+        by: Entry,
     },
     /// AWS reports a compromise of which the event does not say what to contain.
     OnlyReported,
@@ -170,8 +171,8 @@ pub enum Left {
     },
     /// Temporary credentials that are left alone.
     TemporaryCredentials {
-        /// Whether `CONTAINMENT` would end them if it said so.
-        by_configuration: bool,
+        /// What the configuration would have to say to end them.
+        unless: Option<&'static str>,
     },
     /// A user's or a role's name without its identifier.
     PrincipalUnknown(Principal),
@@ -225,6 +226,33 @@ pub enum Left {
     DryRun,
     /// The same where IAM knows no such key, so that something else would have been done.
     DryRunGone,
+}
+
+/// An entry of `EXEMPT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// As it was configured.
+    pub text: String,
+    /// The last day on which it protects, where that is soon.
+    pub ends_soon: Option<NaiveDate>,
+}
+
+impl Entry {
+    /// What protects a name or a key, if anything does.
+    pub fn protecting(name: &str, protection: Protection<'_>) -> Option<Self> {
+        let entry = protection.of(name)?;
+        Some(Self { text: entry.text.clone(), ends_soon: protection.ends_soon(entry) })
+    }
+}
+
+impl Left {
+    /// The entry of `EXEMPT` that protects the credential.
+    pub fn exemption(&self) -> Option<&Entry> {
+        match self {
+            Self::Exempt { by, .. } | Self::OwnerExempt { by } => Some(by),
+            _ => None,
+        }
+    }
 }
 
 impl Left {

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 struct Row {
     user_type: &'static str,
     prefix: &'static str,
-    containment: &'static str,
+    /// The variable that decides about a principal of this type, and its value.
+    measure: (&'static str, &'static str),
     account: &'static str,
 }
 
@@ -23,9 +24,13 @@ fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for user_type in ["IAMUser", "Root", "AssumedRole", "FederatedUser"] {
         for prefix in ["AKIA", "ASIA"] {
-            for containment in ["key", "sessions", "principal"] {
+            let (variable, values) = match user_type {
+                "AssumedRole" => ("ROLE_SESSIONS", ["report", "deny", "revoke"]),
+                _ => ("CONTAINMENT", ["key", "sessions", "principal"]),
+            };
+            for value in values {
                 for account in ["own", "member"] {
-                    rows.push(Row { user_type, prefix, containment, account });
+                    rows.push(Row { user_type, prefix, measure: (variable, value), account });
                 }
             }
         }
@@ -59,7 +64,7 @@ impl Row {
         let iam = iam.key_in(account, owner, KEY).role_in(account, "Bob", ROLE_ID, "/");
         let exempted = format!("Bob,{KEY}");
         let variables = [
-            ("CONTAINMENT", self.containment),
+            self.measure,
             ("MEMBER_ROLE", "key-remediator-member"),
             ("ROOT_KEYS", "delete"),
             ("EXEMPT", if exempt { &exempted } else { "" }),
@@ -79,18 +84,21 @@ async fn the_table_of_calls_is_what_the_function_does() {
          What the function does about a GuardDuty finding that names user, role or root `Bob`, and which calls to AWS it\n\
          makes, in order, with `MEMBER_ROLE` set, `ROOT_KEYS=delete` and `ACTION=deactivate`. `tests/calls.rs` writes this\n\
          table from what it sees.\n\n\
-         | user type | key | CONTAINMENT | account | otherwise | EXEMPT | DRY_RUN |\n|---|---|---|---|---|---|---|\n",
+         | user type | key | configuration | account | otherwise | EXEMPT | DRY_RUN |\n|---|---|---|---|---|---|---|\n",
     );
     for row in rows() {
-        let Row { user_type, prefix, containment, account } = row;
+        let Row { user_type, prefix, measure: (variable, value), account } = row;
         let (otherwise, exempt) = (row.outcome(false, false).await, row.outcome(true, false).await);
         assert_eq!(row.outcome(true, true).await, exempt, "EXEMPT comes before DRY_RUN");
         let dry_run = row.outcome(false, true).await;
         let changes = ["Update", "Delete", "Put", "Attach", "Detach"];
         assert!(!changes.iter().any(|change| dry_run.contains(change)), "{dry_run}");
         assert!(!changes.iter().any(|change| exempt.contains(change)), "{exempt}");
-        writeln!(table, "| {user_type} | {prefix} | {containment} | {account} | {otherwise} | {exempt} | {dry_run} |")
-            .expect("text");
+        writeln!(
+            table,
+            "| {user_type} | {prefix} | {variable}={value} | {account} | {otherwise} | {exempt} | {dry_run} |"
+        )
+        .expect("text");
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/calls.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -137,6 +137,7 @@ async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_
     let member = Account::new(Moto::shared(), "510000000007").await;
     let [own_key] = own.user("Bob").await;
     let [key, sibling] = member.user("Bob").await;
+    member.deploy().await;
     let function = own.function(&[("MEMBER_ROLE", "key-remediator-member"), ("CONTAINMENT", "sessions")]);
     let finding = event("guardduty-iam-user");
     let finding = replaced(&finding, &[(KEY, &key), (OWN, &member.id)]);
@@ -145,11 +146,11 @@ async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_
     assert_eq!(outcomes(&contained), ["contained"]);
     assert_eq!(member.keys("Bob").await[&key], "Inactive");
     assert_eq!(member.keys("Bob").await[&sibling], "Active");
-    assert_eq!(member.policies("Bob").await, ["key-remediator-deny-sessions"]);
+    assert_eq!(member.attached("Bob").await, ["key-remediator-deny-temporary"]);
     assert_eq!(own.keys("Bob").await[&own_key], "Active");
-    assert_eq!(own.policies("Bob").await, [""; 0]);
+    assert_eq!(own.attached("Bob").await, [""; 0]);
 
     assert_eq!(outcomes(&function.invoke(&result(&contained)["undo"])), ["restored"]);
     assert_eq!(member.keys("Bob").await[&key], "Active");
-    assert_eq!(member.policies("Bob").await, [""; 0]);
+    assert_eq!(member.attached("Bob").await, [""; 0]);
 }

@@ -4,37 +4,86 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
-use common::fake_iam::{Call, FakeIam};
+use common::fake_iam::{Call, FakeIam, error};
 use common::findings::{role_session, user_session, without_user};
 use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID};
 use common::{event, replaced, template};
 use iam_rs::{Arn, Context, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId, evaluate_policy};
 use serde_json::{Map, Value, json};
+use wiremock::ResponseTemplate;
 
 const MEMBER_ROLE: &str = "key-remediator-member";
+const BREAK_GLASS: &str = "arn:aws:iam::123456789012:user/break-glass,arn:aws:iam::123456789012:role/break-glass";
 
 type Parameters = BTreeMap<&'static str, &'static str>;
 
-/// Every combination of the parameters on which a permission depends.
+/// The parameters on which a permission depends, with their values.
+const PARAMETERS: &[(&str, &[&str])] = &[
+    ("Action", &["deactivate", "delete"]),
+    ("Containment", &["key", "sessions", "principal"]),
+    ("RoleSessions", &["report", "deny", "revoke"]),
+    ("DryRun", &["false", "true"]),
+    ("MemberRole", &["", MEMBER_ROLE]),
+    ("WithinOrganization", &["false", "true"]),
+    ("RootKeys", &["report", "delete"]),
+    ("BreakGlassPrincipals", &["", BREAK_GLASS]),
+];
+
+/// Every combination of them.
 fn combinations() -> Vec<Parameters> {
-    let mut all = Vec::new();
-    for action in ["deactivate", "delete"] {
-        for containment in ["key", "sessions", "principal"] {
-            for member_role in ["", MEMBER_ROLE] {
-                for root_keys in ["report", "delete"] {
-                    let parameters = [
-                        ("Action", action),
-                        ("Containment", containment),
-                        ("MemberRole", member_role),
-                        ("RootKeys", root_keys),
-                    ];
-                    all.push(parameters.into_iter().collect());
-                }
-            }
-        }
+    let with_each = |all: Vec<Parameters>, (name, values): &(&'static str, &'static [&'static str])| {
+        let with = |one: &Parameters| {
+            let one = one.clone();
+            values.iter().map(move |value| one.clone().into_iter().chain([(*name, *value)]).collect())
+        };
+        all.iter().flat_map(with).collect()
+    };
+    PARAMETERS.iter().fold(vec![Parameters::new()], with_each)
+}
+
+/// As few combinations as hold each pair of values that two parameters can have.
+fn pairwise() -> Vec<Parameters> {
+    let pairs = |one: &Parameters| -> BTreeSet<_> {
+        let one: Vec<_> = one.iter().map(|(name, value)| (*name, *value)).collect();
+        one.iter().flat_map(|first| one.iter().map(move |second| (*first, *second))).collect()
+    };
+    let all = combinations();
+    let mut missing: BTreeSet<_> = all.iter().flat_map(&pairs).collect();
+    let mut chosen = Vec::new();
+    while !missing.is_empty() {
+        let best = all.iter().max_by_key(|one| pairs(one).intersection(&missing).count()).expect("one");
+        missing = missing.difference(&pairs(best)).copied().collect();
+        chosen.push(best.clone());
     }
-    all
+    chosen
+}
+
+/// What the function is given, and how IAM answers some of its calls.
+type Scenario = (Vec<Value>, Vec<(&'static str, ResponseTemplate)>);
+
+fn scenarios(parameters: &Parameters) -> Vec<Scenario> {
+    let key = || event("guardduty-iam-user");
+    let restore = |name: &str| json!({"RestoreSessions": {name: "Bob"}, "AccountId": OWN});
+    let plain = |input: Value| (vec![input], vec![]);
+    let mut scenarios: Vec<Scenario> = [key(), without_user(), user_session(), role_session()].map(plain).into();
+    scenarios.extend(["guardduty-root-key", "command-deactivate", "command-restore"].map(event).map(plain));
+    if parameters["Action"] == "delete" {
+        scenarios.push(plain(event("command-delete")));
+    }
+    let unknown = || error(404, "NoSuchEntity", "Policy does not exist or is not attachable.");
+    let full = || error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10");
+    if parameters["Containment"] != "key" {
+        scenarios.push((vec![key(), event("command-restore"), restore("UserName")], vec![]));
+        scenarios.push((vec![key(), restore("UserName")], vec![("AttachUserPolicy", full())]));
+        scenarios.push((vec![key()], vec![("AttachUserPolicy", unknown())]));
+    }
+    if parameters["RoleSessions"] != "report" {
+        scenarios.push((vec![role_session(), restore("RoleName")], vec![]));
+    }
+    scenarios
 }
 
 /// All calls that the function makes with these parameters.
@@ -42,39 +91,27 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
     let variables = [
         ("ACTION", parameters["Action"]),
         ("CONTAINMENT", parameters["Containment"]),
+        ("ROLE_SESSIONS", parameters["RoleSessions"]),
+        ("DRY_RUN", parameters["DryRun"]),
         ("MEMBER_ROLE", parameters["MemberRole"]),
         ("ROOT_KEYS", parameters["RootKeys"]),
     ];
-    let key = event("guardduty-iam-user");
-    let mut inputs = vec![key.clone(), without_user(), user_session(), role_session()];
-    inputs.extend([event("guardduty-root-key"), event("command-deactivate"), event("command-restore")]);
-    if parameters["Action"] == "delete" {
-        inputs.push(event("command-delete"));
-    }
-    if parameters["Containment"] != "key" {
-        for name in ["UserName", "RoleName"] {
-            inputs.push(json!({"RestoreSessions": {name: "Bob"}, "AccountId": OWN}));
-        }
-    }
     let mut calls = Vec::new();
     for account in [OWN, MEMBER] {
-        for input in &inputs {
+        for (inputs, faults) in scenarios(parameters) {
             let iam = FakeIam::start().await;
-            let iam =
-                iam.key_in(account, "Bob", KEY).key_in(account, "Bob", OTHER_KEY).role_in(account, "Bob", ROLE_ID, "/");
-            let mut input = replaced(input, &[(OWN, account)]);
-            if input.get("UpdateAccessKey").is_some() || input.get("DeleteAccessKey").is_some() {
-                input["AccountId"] = json!(account);
-            }
+            let iam = iam.key_in(account, "Bob", KEY).key_in(account, "Bob", OTHER_KEY);
+            let iam = iam.role_in(account, "Bob", ROLE_ID, "/");
+            let is_faulty = !faults.is_empty();
+            let iam = faults.into_iter().fold(iam, |iam, (action, answer)| iam.always(action, answer));
             let function = iam.function(&variables);
-            let answer = function.invoke(&input);
-            assert_eq!(answer["errorType"], Value::Null, "{answer:#}");
-            // Containing first gives the restoring commands something to take away.
-            if input.get("RestoreSessions").is_some() || input["UpdateAccessKey"]["Status"] == "Active" {
-                let on_role = !input["RestoreSessions"]["RoleName"].is_null();
-                let containing = if on_role { role_session() } else { key.clone() };
-                function.invoke(&replaced(&containing, &[(OWN, account)]));
-                function.invoke(&input);
+            for input in inputs {
+                let mut input = replaced(&input, &[(OWN, account)]);
+                if input.get("UpdateAccessKey").is_some() || input.get("DeleteAccessKey").is_some() {
+                    input["AccountId"] = json!(account);
+                }
+                let answer = function.invoke(&input);
+                assert!(is_faulty || answer["errorType"].is_null(), "{answer:#}");
             }
             calls.extend(iam.calls());
         }
@@ -105,10 +142,13 @@ struct Resolver<'t> {
 impl Resolver<'_> {
     fn resolve(&self, value: &Value) -> Value {
         match value {
-            Value::Object(object) => self
-                .function(object)
-                .unwrap_or_else(|| object.iter().map(|(name, value)| (name.clone(), self.resolve(value))).collect()),
-            Value::Array(values) => values.iter().map(|value| self.resolve(value)).collect(),
+            Value::Object(object) => self.function(object).unwrap_or_else(|| {
+                let resolved = object.iter().map(|(name, value)| (name.clone(), self.resolve(value)));
+                resolved.filter(|(_, value)| !value.is_null()).collect()
+            }),
+            Value::Array(values) => {
+                values.iter().map(|value| self.resolve(value)).filter(|value| !value.is_null()).collect()
+            }
             value => value.clone(),
         }
     }
@@ -120,57 +160,79 @@ impl Resolver<'_> {
             "Fn::Sub" => {
                 let text = argument.as_str()?.replace("${AWS::Partition}", "aws");
                 let text = text.replace("${AWS::AccountId}", self.account);
+                let text = text.replace("${RoleName}", MEMBER_ROLE);
                 Some(json!(text.replace("${MemberRole}", self.parameters["MemberRole"])))
             }
             "Fn::GetAtt" => {
-                Some(json!(format!("arn:aws:made-up:us-east-1:{}:{}", self.account, argument[0].as_str()?)))
+                let name = argument[0].as_str()?;
+                let (service, name) = match name {
+                    "LogGroup" => ("logs", format!("log-group:{name}:*")),
+                    name => ("sqs", name.to_owned()),
+                };
+                Some(json!(format!("arn:aws:{service}:us-east-1:{}:{name}", self.account)))
             }
             "Fn::If" => {
                 let condition = &self.template["Conditions"][argument[0].as_str()?];
                 let chosen = if self.resolve(condition) == json!(true) { 1 } else { 2 };
                 Some(self.resolve(&argument[chosen]))
             }
+            "Condition" => Some(self.resolve(&self.template["Conditions"][argument.as_str()?])),
+            "Fn::And" => Some(json!(self.all(argument).iter().all(|value| *value == json!(true)))),
+            "Fn::Or" => Some(json!(self.all(argument).contains(&json!(true)))),
+            "Fn::Join" => Some(json!(self.all(&argument[1]).iter().filter_map(Value::as_str).collect::<String>())),
             "Fn::Equals" => Some(json!(self.resolve(&argument[0]) == self.resolve(&argument[1]))),
             "Fn::Not" => Some(json!(self.resolve(&argument[0]) != json!(true))),
             _ => None,
         }
     }
 
+    fn all(&self, values: &Value) -> Vec<Value> {
+        self.resolve(values).as_array().cloned().unwrap_or_default()
+    }
+
     fn reference(&self, name: &str) -> Value {
         match name {
             "AWS::NoValue" => Value::Null,
+            "BreakGlassPrincipals" => json!(self.parameters[name].split(',').collect::<Vec<_>>()),
             name => self.parameters.get(name).map_or(Value::Null, |value| json!(value)),
         }
     }
 }
 
 fn is_allowed(statements: &[Value], call: &Call) -> bool {
-    let policy: IAMPolicy =
-        serde_json::from_value(json!({"Version": "2012-10-17", "Statement": statements})).expect("a policy");
-    let principal = Principal::Aws(PrincipalId::String(format!("arn:aws:iam::{}:role/made-up", call.account)));
     let context = [("iam:PolicyARN", "PolicyArn"), ("sts:TaskPolicyArn", "TaskPolicyArn.arn")];
-    let context =
-        context.iter().fold(Context::new(), |context, (key, parameter)| match call.parameters.get(*parameter) {
-            Some(value) => context.with_string(*key, value),
-            None => context,
-        });
-    let resource = Arn::parse(&call.resource()).expect("an ARN");
-    let request = IAMRequest::new_with_context(principal, call.permission(), resource, context);
+    let context: Vec<_> =
+        context.iter().filter_map(|(key, parameter)| Some((*key, call.parameters.get(*parameter)?.as_str()))).collect();
+    allows(statements, &call.permission(), &call.resource(), &context)
+}
+
+/// Whether the role may do something. Its account is in the organization of every other account.
+fn allows(statements: &[Value], action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
+    let policy = json!({"Version": "2012-10-17", "Statement": statements});
+    // The engine does not know policy variables.
+    let policy = replaced(&policy, &[("${aws:PrincipalOrgID}", "o-example")]);
+    let policy: IAMPolicy = serde_json::from_value(policy).expect("a policy");
+    let principal = Principal::Aws(PrincipalId::String(format!("arn:aws:iam::{OWN}:role/made-up")));
+    let context = context.iter().chain(&[("aws:ResourceOrgID", "o-example")]);
+    let context = context.fold(Context::new(), |context, (key, value)| context.with_string(*key, *value));
+    let request = IAMRequest::new_with_context(principal, action, Arn::parse(resource).expect("an ARN"), context);
     evaluate_policy(&policy, &request).expect("evaluated") == Decision::Allow
 }
 
-/// The actions of the statements, but for those by which Lambda writes logs and keeps failed events.
+/// The actions that the statements allow, but for those by which Lambda writes logs and keeps failed events.
 fn actions(statements: &[Value]) -> BTreeSet<String> {
-    let actions = statements.iter().flat_map(|statement| match &statement["Action"] {
-        Value::String(action) => vec![action.clone()],
-        actions => actions
-            .as_array()
-            .expect("actions")
-            .iter()
-            .map(|action| action.as_str().expect("text").to_owned())
-            .collect(),
-    });
+    let actions = statements.iter().filter(|statement| statement["Effect"] == "Allow").flat_map(actions_of);
     actions.filter(|action| action.starts_with("iam:") || action.starts_with("sts:")).collect()
+}
+
+fn actions_of(statement: &Value) -> Vec<String> {
+    match &statement["Action"] {
+        Value::String(action) => vec![action.clone()],
+        actions => {
+            let actions = actions.as_array().expect("actions").iter();
+            actions.map(|action| action.as_str().expect("text").to_owned()).collect()
+        }
+    }
 }
 
 #[track_caller]
@@ -186,7 +248,7 @@ fn check(statements: &[Value], calls: &[&Call], what: &str) {
 #[tokio::test]
 async fn every_call_is_allowed_and_every_allowed_action_is_used_whatever_the_parameters() {
     let (function, member) = (template("template.yaml"), template("member-role.yaml"));
-    for parameters in combinations() {
+    for parameters in pairwise() {
         let calls = calls(&parameters).await;
         // It needs no permission.
         let calls: Vec<_> = calls.iter().filter(|call| call.action != "GetCallerIdentity").collect();
@@ -205,8 +267,7 @@ async fn every_call_is_allowed_and_every_allowed_action_is_used_whatever_the_par
 
 #[test]
 fn the_default_roles_can_do_nothing_but_change_the_status_of_keys() {
-    let defaults: Parameters =
-        [("Action", "deactivate"), ("Containment", "key"), ("MemberRole", ""), ("RootKeys", "report")].into();
+    let defaults: Parameters = PARAMETERS.iter().map(|(name, values)| (*name, values[0])).collect();
     for name in ["template.yaml", "member-role.yaml"] {
         assert_eq!(
             actions(&statements(&template(name), &defaults, OWN)).into_iter().collect::<Vec<_>>(),
@@ -216,24 +277,269 @@ fn the_default_roles_can_do_nothing_but_change_the_status_of_keys() {
     }
 }
 
-#[test]
-fn nothing_is_allowed_on_every_resource_and_no_other_policy_may_be_attached() {
-    for name in ["template.yaml", "member-role.yaml"] {
+/// Each policy that one of the templates can make, once, with the parameters that make it.
+fn distinct_policies() -> BTreeMap<String, (&'static str, Parameters, Vec<Value>)> {
+    let mut distinct = BTreeMap::new();
+    for (name, account) in [("template.yaml", OWN), ("member-role.yaml", MEMBER)] {
         let template = template(name);
         for parameters in combinations() {
-            let statements = statements(&template, &parameters, OWN);
-            assert!(statements.iter().all(|statement| statement["Resource"] != "*"), "{name} {parameters:?}");
-            let attach = |arn: &str| Call {
-                action: "AttachUserPolicy".to_owned(),
-                account: OWN.to_owned(),
-                parameters: [("UserName", "Bob"), ("PolicyArn", arn)]
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .into(),
-                at: std::time::Instant::now(),
-            };
-            assert!(!is_allowed(&statements, &attach("arn:aws:iam::aws:policy/AdministratorAccess")));
+            let statements = statements(&template, &parameters, account);
+            distinct.entry(json!(statements).to_string()).or_insert((name, parameters, statements));
         }
     }
+    distinct
+}
+
+/// What can give somebody a permission or a credential, or take away a deny that is not this function's. The resource is
+/// one on which the action could be allowed.
+fn grants(account: &str) -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
+    let arn = |rest: &str| format!("arn:aws:iam::{account}:{rest}");
+    let admin = || vec![("iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess".to_owned())];
+    let own_policy = |name: &str| vec![("iam:PolicyARN", arn(&format!("policy/{name}")))];
+    let on_user = [
+        "PutUserPolicy",
+        "DeleteUserPolicy",
+        "CreateAccessKey",
+        "CreateUser",
+        "UpdateUser",
+        "DeleteUser",
+        "CreateLoginProfile",
+        "UpdateLoginProfile",
+        "CreateServiceSpecificCredential",
+        "ResetServiceSpecificCredential",
+        "UpdateServiceSpecificCredential",
+        "UploadSSHPublicKey",
+        "UploadSigningCertificate",
+        "UpdateSigningCertificate",
+        "EnableMFADevice",
+        "DeactivateMFADevice",
+        "ResyncMFADevice",
+        "PutUserPermissionsBoundary",
+        "DeleteUserPermissionsBoundary",
+        "TagUser",
+        "UntagUser",
+        "ChangePassword",
+    ];
+    let on_role = [
+        "PutRolePolicy",
+        "DeleteRolePolicy",
+        "CreateRole",
+        "UpdateRole",
+        "UpdateRoleDescription",
+        "DeleteRole",
+        "UpdateAssumeRolePolicy",
+        "PassRole",
+        "PutRolePermissionsBoundary",
+        "DeleteRolePermissionsBoundary",
+        "TagRole",
+        "UntagRole",
+        "CreateServiceLinkedRole",
+        "DeleteServiceLinkedRole",
+    ];
+    let on_group = ["PutGroupPolicy", "DeleteGroupPolicy", "CreateGroup", "UpdateGroup", "DeleteGroup"];
+    let on_policy =
+        ["CreatePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy", "DeletePolicyVersion"];
+    let on_others = [
+        ("AddRoleToInstanceProfile", "instance-profile/any"),
+        ("CreateInstanceProfile", "instance-profile/any"),
+        ("CreateSAMLProvider", "saml-provider/any"),
+        ("UpdateSAMLProvider", "saml-provider/any"),
+        ("CreateOpenIDConnectProvider", "oidc-provider/any"),
+        ("AddClientIDToOpenIDConnectProvider", "oidc-provider/any"),
+        ("UpdateOpenIDConnectProviderThumbprint", "oidc-provider/any"),
+        ("CreateVirtualMFADevice", "mfa/any"),
+        ("UpdateAccountPasswordPolicy", "root"),
+        ("CreateAccountAlias", "root"),
+    ];
+    let mut all = Vec::new();
+    let mut push = |action: &'static str, rest: &str, context: Vec<(&'static str, String)>| {
+        all.push((action, arn(rest), context));
+    };
+    on_user.iter().for_each(|action| push(action, "user/Bob", vec![]));
+    for role in ["role/Bob", "role/key-remediator/any"] {
+        on_role.iter().for_each(|action| push(action, role, vec![]));
+    }
+    for group in ["group/admins", "group/key-remediator/key-remediator-deny-all"] {
+        on_group.iter().for_each(|action| push(action, group, vec![]));
+        push("AttachGroupPolicy", group, admin());
+        push("DetachGroupPolicy", group, own_policy("key-remediator/key-remediator-deny-all"));
+    }
+    for policy in ["policy/any", "policy/key-remediator/key-remediator-deny-all"] {
+        on_policy.iter().for_each(|action| push(action, policy, vec![]));
+    }
+    on_others.iter().for_each(|(action, resource)| push(action, resource, vec![]));
+    push("AddUserToGroup", "group/admins", vec![]);
+    push("RemoveUserFromGroup", "group/restricted", vec![]);
+    for context in [admin(), own_policy("key-remediator-deny-all"), own_policy("key-remediator/another"), vec![]] {
+        for action in ["AttachUserPolicy", "DetachUserPolicy"] {
+            push(action, "user/Bob", context.clone());
+        }
+        for action in ["AttachRolePolicy", "DetachRolePolicy"] {
+            push(action, "role/Bob", context.clone());
+        }
+    }
+    all
+}
+
+/// The same of STS and Lambda.
+const OTHER_GRANTS: [(&str, &str, Option<(&str, &str)>); 8] = [
+    ("sts:AssumeRole", "arn:aws:iam::111122223333:role/OrganizationAccountAccessRole", None),
+    ("sts:AssumeRole", "arn:aws:iam::123456789012:role/admin", None),
+    (
+        "sts:AssumeRoot",
+        "arn:aws:iam::111122223333:root",
+        Some(("sts:TaskPolicyArn", "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword")),
+    ),
+    ("sts:AssumeRoot", "arn:aws:iam::111122223333:root", None),
+    ("lambda:UpdateFunctionCode", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
+    ("lambda:UpdateFunctionConfiguration", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
+    ("lambda:AddPermission", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
+    ("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
+];
+
+#[test]
+fn no_policy_allows_what_can_grant_but_that_of_revoke_which_may_put_documents_on_roles() {
+    for (name, parameters, statements) in distinct_policies().values() {
+        let account = if *name == "template.yaml" { OWN } else { MEMBER };
+        assert!(statements.iter().all(|statement| statement["Resource"] != "*"), "{name} {parameters:?}");
+        let mut granted = BTreeSet::new();
+        for (action, resource, context) in grants(account) {
+            let context: Vec<_> = context.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            if allows(statements, &format!("iam:{action}"), &resource, &context) {
+                granted.insert((action, resource));
+            }
+        }
+        for (action, resource, context) in OTHER_GRANTS {
+            let context: Vec<_> = context.into_iter().collect();
+            assert!(!allows(statements, action, resource, &context), "{name} {parameters:?}: {action} on {resource}");
+        }
+        let revokes = parameters["RoleSessions"] == "revoke" && parameters["DryRun"] == "false";
+        let on_a_role = |action| (action, format!("arn:aws:iam::{account}:role/Bob"));
+        let expected: BTreeSet<_> =
+            ["PutRolePolicy", "DeleteRolePolicy"].into_iter().filter(|_| revokes).map(on_a_role).collect();
+        assert_eq!(granted, expected, "{name} {parameters:?}");
+    }
+}
+
+#[test]
+fn nothing_can_be_put_on_the_functions_own_roles_or_on_break_glass_principals_in_any_mode() {
+    for (name, parameters, statements) in distinct_policies().values() {
+        let account = if *name == "template.yaml" { OWN } else { MEMBER };
+        let mut guarded = vec![format!("arn:aws:iam::{account}:role/key-remediator/any")];
+        if *name == "member-role.yaml" || !parameters["MemberRole"].is_empty() {
+            guarded.push(format!("arn:aws:iam::{account}:role/{MEMBER_ROLE}"));
+        }
+        guarded.extend(parameters["BreakGlassPrincipals"].split(',').filter(|arn| !arn.is_empty()).map(str::to_owned));
+        let policy = format!("arn:aws:iam::{account}:policy/key-remediator/key-remediator-deny-all");
+        let denies = statements.iter().filter(|statement| statement["Effect"] == "Deny");
+        let denied: Vec<_> = denies.flat_map(|statement| statement["Resource"].as_array().expect("ARNs")).collect();
+        for arn in guarded {
+            for action in ["AttachRolePolicy", "AttachUserPolicy", "PutRolePolicy", "PutUserPolicy", "AddUserToGroup"] {
+                let action = format!("iam:{action}");
+                assert!(!allows(statements, &action, &arn, &[("iam:PolicyARN", &policy)]), "{name} {action} {arn}");
+            }
+            let pattern = arn.replace("/any", "/*");
+            assert!(denied.iter().any(|denied| **denied == json!(pattern)), "{name} {parameters:?} {arn}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_may_write_nothing() {
+    let reads = ["Get", "List"];
+    for (name, parameters, statements) in distinct_policies().values().filter(|(_, one, _)| one["DryRun"] == "true") {
+        let writes: Vec<_> = actions(statements)
+            .into_iter()
+            .filter(|action| !reads.iter().any(|read| action.starts_with(&format!("iam:{read}"))))
+            .filter(|action| action != "sts:AssumeRole")
+            .collect();
+        assert_eq!(writes, [""; 0], "{name} {parameters:?}");
+    }
+}
+
+/// What the analysers remark about which actions, and why it is accepted. Neither of them looks at resources and conditions.
+const ACCEPTED: &[(&str, &str, &[&str], &str)] = &[
+    (
+        "parliament",
+        "CREDENTIALS_EXPOSURE",
+        &["iam:updateaccesskey"],
+        "it is what the function is for; it shows no secret",
+    ),
+    ("parliament", "CREDENTIALS_EXPOSURE", &["sts:assumerole"], "of the member role alone, by its name"),
+    (
+        "parliament",
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        &["iam:updateaccesskey", "iam:deleteaccesskey"],
+        "it is what the function is for",
+    ),
+    (
+        "parliament",
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        &["iam:attachuserpolicy", "iam:detachuserpolicy", "iam:attachrolepolicy", "iam:detachrolepolicy"],
+        "pinned to two policies that deny and grant nothing",
+    ),
+    (
+        "parliament",
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        &["iam:addusertogroup", "iam:removeuserfromgroup"],
+        "pinned to two groups that deny and grant nothing",
+    ),
+    (
+        "parliament",
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        &["iam:putrolepolicy", "iam:deleterolepolicy"],
+        "RoleSessions=revoke alone, whose description says that it makes the function an administrator",
+    ),
+    (
+        "parliament",
+        "PRIVILEGE_ESCALATION",
+        &["iam:attachuserpolicy", "iam:attachrolepolicy", "iam:addusertogroup"],
+        "pinned to policies and groups that deny and grant nothing",
+    ),
+    ("parliament", "PRIVILEGE_ESCALATION", &["iam:putrolepolicy"], "RoleSessions=revoke alone, as above"),
+    ("parliament", "PRIVILEGE_ESCALATION", &["sts:assumerole"], "of the member role alone, by its name"),
+    (
+        "parliament",
+        "MISMATCHED_TYPE",
+        &["Type mismatch: ArnEquals requires a value of type Arn but given String"],
+        "iam:PolicyARN is an ARN by the service authorization reference; parliament knows it as a text",
+    ),
+    (
+        "cfripper",
+        "PrivilegeEscalationRule",
+        &["iam:attachuserpolicy", "iam:attachrolepolicy", "iam:addusertogroup"],
+        "pinned to policies and groups that deny and grant nothing",
+    ),
+    ("cfripper", "PrivilegeEscalationRule", &["iam:putrolepolicy"], "RoleSessions=revoke alone, as above"),
+];
+
+#[test]
+fn two_analysers_of_others_remark_nothing_that_is_not_accepted() {
+    let distinct = distinct_policies();
+    let name = |(name, parameters, _): &(&str, Parameters, Vec<Value>)| format!("{name} {parameters:?}");
+    let policies: Map<_, _> =
+        distinct.values().map(|one| (name(one), json!({"Version": "2012-10-17", "Statement": one.2}))).collect();
+    let mut analysers = Command::new(common::root().join(".tools/analysers/bin/python"))
+        .arg(common::root().join("tools/analyse.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the analysers are installed: make tools");
+    let input = json!(policies).to_string();
+    analysers.stdin.take().expect("piped").write_all(input.as_bytes()).expect("taken");
+    let output = analysers.wait_with_output().expect("an end");
+    let remarks: Vec<[String; 4]> = serde_json::from_slice(&output.stdout).expect("remarks");
+    let remarks: BTreeSet<_> = remarks.iter().map(|[_, analyser, remark, place]| [analyser, remark, place]).collect();
+    let each = |(analyser, remark, actions, reason): &(&'static str, &'static str, &[&'static str], &str)| {
+        assert!(!reason.is_empty());
+        actions.iter().map(|action| [*analyser, *remark, *action]).collect::<Vec<_>>()
+    };
+    let accepted: BTreeSet<_> = ACCEPTED.iter().flat_map(each).collect();
+    let remarks: BTreeSet<_> = remarks.iter().map(|remark| remark.map(String::as_str)).collect();
+    assert!(!remarks.is_empty(), "the analysers judged nothing");
+    let list = |remarks: BTreeSet<&[&str; 3]>| remarks.into_iter().map(|remark| remark.join(" | ")).collect::<Vec<_>>();
+    assert_eq!(list(remarks.difference(&accepted).collect()), [""; 0], "not accepted");
+    assert_eq!(list(accepted.difference(&remarks).collect()), [""; 0], "accepted, but not remarked any more");
 }
 
 #[test]
@@ -242,4 +548,91 @@ fn the_member_role_trusts_the_functions_role_alone() {
     let statements = trust["Statement"].as_array().expect("statements");
     assert_eq!(statements.len(), 1);
     assert_eq!(statements[0]["Principal"], json!({"AWS": {"Ref": "FunctionRoleArn"}}));
+}
+
+/// What a parameter is changed to, and what a stolen function, or whoever may give it an event, could do with what that
+/// adds. The defaults come first.
+const STOLEN: &[(&str, &str, &str)] = &[
+    ("", "", "Deactivate every key of every user, and make dead ones active again. Find out whose a key is."),
+    ("Action", "delete", "Delete every key of every user. Nobody can take that back."),
+    (
+        "Containment",
+        "sessions",
+        "Lock out temporary credentials of every user that is no break-glass user. A group can lock out those, too: IAM \
+         does not let a policy tell which user is added to it. Grant nothing: the policies and groups are fixed.",
+    ),
+    (
+        "Containment",
+        "principal",
+        "The same, and lock out whole users. See what else users can sign in with, but no secret.",
+    ),
+    ("RoleSessions", "deny", "Lock out every role that is no break-glass role. Grant nothing."),
+    (
+        "RoleSessions",
+        "revoke",
+        "Everything that a role of the account may be given: it can put any policy on any role but its own and \
+         break-glass roles. Treat the function as an administrator, or use deny.",
+    ),
+    ("DryRun", "true", "Find out whose a key is. It can write nothing."),
+    ("MemberRole", MEMBER_ROLE, "The same in each account that has the member role, as far as that role allows it."),
+    ("WithinOrganization", "true", "Less: no account outside of the organization, even if it has a role of that name."),
+    ("RootKeys", "delete", "Delete the keys of the root users of member accounts. Nobody can take that back."),
+    ("BreakGlassPrincipals", BREAK_GLASS, "Less: nothing can be put on these users and roles."),
+];
+
+/// `docs/permissions.md`, written anew with `UPDATE_DOCS=1 cargo test --test policies`.
+#[test]
+fn the_page_of_the_permissions_is_what_the_templates_give() {
+    let mut page = String::from(
+        "# Permissions\n\n\
+         What the function's role in [template.yaml](../template.yaml) and the role of\n\
+         [member-role.yaml](../member-role.yaml) may do, and what a stolen function could do with it. `tests/policies.rs`\n\
+         writes this page. It also holds each policy that the parameters can make against what can grant a permission,\n\
+         and two analysers that others wrote judge them.\n\n\
+         Whoever may invoke the function can give commands and make findings up; whoever may pass its role to a function of\n\
+         their own can do what the role can. Limit `lambda:InvokeFunction`, `lambda:UpdateFunctionCode` and `iam:PassRole`\n\
+         by a service control policy, and set `Commands` to `false` where people do not need commands.\n\n\
+         The role of the function and all that the stack makes beside it have the path `/key-remediator/`. An explicit deny\n\
+         keeps the function from putting anything on roles of that path, on the member role and on break-glass principals,\n\
+         in every mode. A stack cannot be deleted while one of its policies is attached or a user is in one of its groups:\n\
+         restore those users and roles first.\n\n\
+         | parameter | the function's role | the role in another account | what a stolen function could do |\n\
+         |---|---|---|---|\n",
+    );
+    let defaults: Parameters = PARAMETERS.iter().map(|(name, values)| (*name, values[0])).collect();
+    let of = |name: &str, parameters: &Parameters| actions(&statements(&template(name), parameters, OWN));
+    let listed = |actions: BTreeSet<&String>| {
+        let actions: Vec<_> = actions.into_iter().map(|action| format!("`{action}`")).collect();
+        if actions.is_empty() { "-".to_owned() } else { actions.join(", ") }
+    };
+    for (parameter, value, stolen) in STOLEN {
+        let mut parameters = defaults.clone();
+        if !parameter.is_empty() {
+            parameters.insert(parameter, value);
+        }
+        let cell = |name: &str| {
+            let (before, after) = (of(name, &defaults), of(name, &parameters));
+            match (parameter.is_empty(), before.difference(&after).next()) {
+                (true, _) => listed(after.iter().collect()),
+                (false, None) => listed(after.difference(&before).collect()),
+                (false, Some(_)) => format!("only {}", listed(after.iter().collect())),
+            }
+        };
+        let what = match *parameter {
+            "" => "the defaults".to_owned(),
+            "BreakGlassPrincipals" => "and with `BreakGlassPrincipals`".to_owned(),
+            name => format!("and with `{name}={value}`"),
+        };
+        page += &format!("| {what} | {} | {} | {stolen} |\n", cell("template.yaml"), cell("member-role.yaml"));
+    }
+    let told: BTreeSet<_> =
+        STOLEN.iter().map(|(name, value, _)| (*name, *value)).filter(|(name, _)| !name.is_empty()).collect();
+    let all = PARAMETERS.iter().flat_map(|(name, values)| values[1..].iter().map(move |value| (*name, *value)));
+    assert_eq!(told, all.collect(), "each value of each parameter is told");
+    let path = common::root().join("docs/permissions.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).expect("written");
+    }
+    let documented = std::fs::read_to_string(&path).expect("docs/permissions.md");
+    assert!(documented == page, "docs/permissions.md is out of date: run UPDATE_DOCS=1 cargo test --test policies");
 }

@@ -2,67 +2,106 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::answers::{assert_failed, outcome, outcomes, result};
-use common::fake_iam::{FakeIam, OWN_ROLE_ID, denied, error};
+use common::fake_iam::{FakeIam, OWN_ROLE_ID, denied, error, success, throttled};
 use common::findings::{in_member, role_session, user_session};
-use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID};
-use common::{event, replaced};
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, USER_ID};
+use common::{event, log_lines, replaced};
 use serde_json::{Value, json};
 
-const DENY_ALL: &str = "arn:aws:iam::aws:policy/AWSDenyAll";
+const DENY_ALL: &str = "key-remediator-deny-all";
+const DENY_TEMPORARY: &str = "key-remediator-deny-temporary";
+const DENY_SESSIONS: &str = "inline/key-remediator-deny-sessions";
 
 const SESSIONS: &[(&str, &str)] = &[("CONTAINMENT", "sessions")];
 const PRINCIPAL: &[(&str, &str)] = &[("CONTAINMENT", "principal")];
+const DENY: &[(&str, &str)] = &[("ROLE_SESSIONS", "deny")];
+const REVOKE: &[(&str, &str)] = &[("ROLE_SESSIONS", "revoke")];
 const MEMBERS: &[(&str, &str)] = &[("MEMBER_ROLE", "key-remediator-member")];
-
-fn names(iam: &FakeIam, principal: &str) -> Vec<String> {
-    iam.policies(principal).into_keys().collect()
-}
 
 fn full() -> wiremock::ResponseTemplate {
     error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
 }
 
-#[tokio::test]
-async fn the_key_dies_first_and_then_the_sessions_of_its_user_are_denied() {
-    let iam = FakeIam::of_bob().await;
-    let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
-    assert_eq!(outcome(&answer), "contained");
-    assert_eq!(
-        iam.call_lines(),
-        [
-            format!("UpdateAccessKey Bob {KEY} Inactive"),
-            "PutUserPolicy Bob key-remediator-deny-sessions".to_owned(),
-            "ListAccessKeys Bob".to_owned()
-        ]
-    );
-    let policy: Value = serde_json::from_str(&iam.policies("user/Bob")["key-remediator-deny-sessions"]).expect("JSON");
-    let cutoff = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].as_str().expect("a time");
-    let cutoff = chrono::DateTime::parse_from_rfc3339(cutoff).expect("RFC 3339").to_utc();
-    let ahead = (cutoff - chrono::Utc::now()).num_seconds();
-    assert!((20..=30).contains(&ahead), "{ahead} seconds ahead");
+/// How the calls show the attachment of one of the stack's policies.
+fn attach(policy: &str) -> String {
+    format!("AttachUserPolicy Bob {policy}")
 }
 
 #[tokio::test]
-async fn a_users_temporary_credentials_end_with_the_sessions_of_the_user() {
-    let iam = FakeIam::of_bob().await;
-    let answer = iam.function(SESSIONS).invoke(&user_session());
-    assert_eq!(outcome(&answer), "contained");
-    assert_eq!(iam.call_lines(), ["GetUser Bob", "PutUserPolicy Bob key-remediator-deny-sessions"]);
-    assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+async fn the_key_dies_first_and_then_its_user_is_denied_by_one_attachment() {
+    for (variables, policy) in [(SESSIONS, DENY_TEMPORARY), (PRINCIPAL, DENY_ALL)] {
+        let iam = FakeIam::of_bob().await;
+        let answer = iam.function(variables).invoke(&event("guardduty-iam-user"));
+        assert_eq!(outcome(&answer), "contained");
+        let calls = [format!("UpdateAccessKey Bob {KEY} Inactive"), attach(policy), "ListAccessKeys Bob".to_owned()];
+        assert_eq!(iam.call_lines()[..3], calls);
+        assert_eq!(iam.denials("user/Bob"), [policy]);
+        let arn = format!("arn:aws:iam::{OWN}:policy/key-remediator/{policy}");
+        assert_eq!(iam.attached("user/Bob"), [arn]);
+    }
+}
+
+#[tokio::test]
+async fn a_users_temporary_credentials_end_with_a_deny_on_the_user() {
+    for (variables, policy) in [(SESSIONS, DENY_TEMPORARY), (PRINCIPAL, DENY_ALL)] {
+        let iam = FakeIam::of_bob().await;
+        let answer = iam.function(variables).invoke(&user_session());
+        assert_eq!(outcome(&answer), "contained");
+        assert_eq!(iam.call_lines(), ["GetUser Bob".to_owned(), attach(policy)]);
+        assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+    }
 }
 
 #[tokio::test]
 async fn a_roles_sessions_are_denied_on_the_role_and_never_on_a_user_of_its_name() {
-    let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/team/");
-    for variables in [SESSIONS, PRINCIPAL] {
-        let answer = iam.function(variables).invoke(&role_session());
-        assert_eq!(outcome(&answer), "contained", "{answer:#}");
-        assert_eq!(names(&iam, "role/Bob"), ["key-remediator-deny-sessions"]);
-        assert_eq!(names(&iam, "user/Bob"), [""; 0]);
-        assert_eq!(iam.attached("user/Bob"), [""; 0]);
-        assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+    for (variables, denial) in [(DENY, DENY_ALL), (REVOKE, DENY_SESSIONS)] {
+        for containment in [None, SESSIONS.first(), PRINCIPAL.first()] {
+            let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/team/");
+            let variables: Vec<_> = variables.iter().chain(containment).copied().collect();
+            let answer = iam.function(&variables).invoke(&role_session());
+            assert_eq!(outcome(&answer), "contained", "{answer:#}");
+            assert_eq!(iam.denials("role/Bob"), [denial]);
+            assert_eq!(iam.denials("user/Bob"), [""; 0]);
+            assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+        }
     }
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_role_are_a_persons_business_by_default_whatever_becomes_of_users() {
+    for containment in [None, SESSIONS.first(), PRINCIPAL.first()] {
+        let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/");
+        let variables: Vec<_> = containment.into_iter().copied().collect();
+        let answer = iam.function(&variables).invoke(&role_session());
+        assert_eq!(result(&answer)["code"], "temporary_credentials", "{answer:#}");
+        assert!(result(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("ROLE_SESSIONS=deny")));
+        iam.assert_no_calls();
+    }
+}
+
+/// The time until which sessions are denied, against the clock of the machine.
+fn seconds_ahead(document: &str) -> i64 {
+    let policy: Value = serde_json::from_str(document).expect("JSON");
+    let cutoff = policy["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"].as_str().expect("a time");
+    let cutoff = chrono::DateTime::parse_from_rfc3339(cutoff).expect("RFC 3339").to_utc();
+    (cutoff - chrono::Utc::now()).num_seconds()
+}
+
+#[tokio::test]
+async fn the_cutoff_of_a_roles_sessions_is_made_when_the_document_is_sent() {
+    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
+    let iam = iam.first("PutRolePolicy", [throttled(), throttled()]);
+    let answer = iam.function(REVOKE).invoke(&role_session());
+    assert_eq!(outcome(&answer), "contained", "{answer:#}");
+    let documents: Vec<_> =
+        iam.calls().iter().filter_map(|call| call.parameters.get("PolicyDocument").cloned()).collect();
+    assert_eq!(documents.len(), 3);
+    assert_ne!(documents[0], documents[2], "each attempt has a time of its own");
+    let ahead = seconds_ahead(&documents[2]);
+    assert!((28..=30).contains(&ahead), "{ahead} seconds ahead");
 }
 
 #[tokio::test]
@@ -77,165 +116,250 @@ async fn roles_that_are_not_the_sessions_own_or_that_nobody_may_change_are_not_w
         ("AWSServiceRoleForExample", ROLE_ID, "/aws-service-role/example.amazonaws.com/", ROLE_ID),
         ("Nobody", "", "", ROLE_ID),
     ] {
-        let iam = FakeIam::start().await;
-        let iam = if id.is_empty() { iam } else { iam.role(name, id, path) };
-        let session = replaced(&role_session(), &[("\"Bob\"", &format!("\"{name}\"")), (ROLE_ID, claimed)]);
-        let answer = iam.function(SESSIONS).invoke(&session);
-        assert_eq!(outcome(&answer), "needs_attention", "{path}{name} {id}");
-        assert!(!iam.call_lines().iter().any(|call| call.starts_with("Put")), "{:?}", iam.call_lines());
+        for variables in [DENY, REVOKE] {
+            let iam = FakeIam::start().await;
+            let iam = if id.is_empty() { iam } else { iam.role(name, id, path) };
+            let session = replaced(&role_session(), &[("\"Bob\"", &format!("\"{name}\"")), (ROLE_ID, claimed)]);
+            let answer = iam.function(variables).invoke(&session);
+            assert_eq!(outcome(&answer), "needs_attention", "{path}{name} {id}");
+            let is_write = |call: &String| call.starts_with("Put") || call.starts_with("Attach");
+            assert!(!iam.call_lines().iter().any(is_write), "{:?}", iam.call_lines());
+        }
     }
 }
 
 #[tokio::test]
 async fn a_role_without_a_principal_id_is_not_touched() {
-    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
-    let session = replaced(&role_session(), &[(ROLE_ID, "unknown")]);
-    assert_eq!(outcome(&iam.function(SESSIONS).invoke(&session)), "needs_attention");
-    iam.assert_no_calls();
+    for variables in [DENY, REVOKE] {
+        let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
+        let session = replaced(&role_session(), &[(ROLE_ID, "unknown")]);
+        assert_eq!(outcome(&iam.function(variables).invoke(&session)), "needs_attention");
+        iam.assert_no_calls();
+    }
 }
 
 #[tokio::test]
-async fn a_role_that_iam_refuses_to_change_is_reported() {
-    let protected = error(400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'Bob'");
-    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").always("PutRolePolicy", protected);
-    assert_eq!(outcome(&iam.function(SESSIONS).invoke(&role_session())), "needs_attention");
+async fn a_role_that_iam_refuses_to_change_or_that_is_full_is_reported() {
+    let protected = || error(400, "UnmodifiableEntity", "Cannot perform the operation on the protected role 'Bob'");
+    for (variables, call) in [(DENY, "AttachRolePolicy"), (REVOKE, "PutRolePolicy")] {
+        for refusal in [protected(), full()] {
+            let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").always(call, refusal);
+            assert_eq!(outcome(&iam.function(variables).invoke(&role_session())), "needs_attention");
+        }
+    }
 }
 
 #[tokio::test]
-async fn sessions_that_cannot_be_denied_for_want_of_room_are_reported_beside_the_dead_key() {
-    let iam = FakeIam::of_bob().await.with_policy_of(2_000, "user/Bob", "a-policy");
-    let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
-    assert_eq!(outcome(&answer), "needs_attention");
-    assert_eq!(result(&answer)["status"], "Inactive");
+async fn a_user_who_can_hold_no_more_policies_is_put_into_the_group_that_carries_the_deny() {
+    for (variables, policy) in [(SESSIONS, DENY_TEMPORARY), (PRINCIPAL, DENY_ALL)] {
+        let iam = FakeIam::of_bob().await.always("AttachUserPolicy", full());
+        let function = iam.function(variables);
+        let answer = function.invoke(&event("guardduty-iam-user"));
+        assert_eq!(outcome(&answer), "contained", "{answer:#}");
+        assert_eq!(iam.denials("user/Bob"), [format!("group/{policy}")]);
+        assert_eq!(outcome(&function.invoke(&result(&answer)["undo"])), "restored");
+        assert_eq!(iam.denials("user/Bob"), [""; 0]);
+
+        let iam = FakeIam::of_bob().await.always("AttachUserPolicy", full()).always("AddUserToGroup", full());
+        let answer = iam.function(variables).invoke(&event("guardduty-iam-user"));
+        assert_eq!(result(&answer)["code"], "quota_full", "{answer:#}");
+        assert_eq!(result(&answer)["status"], "Inactive");
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_the_stacks_policies_fails_loudly_and_says_what_to_deploy() {
+    let words = ["deploy this function's stack", "key-remediator-deny-", OWN];
+    for (variables, finding) in
+        [(SESSIONS, event("guardduty-iam-user")), (PRINCIPAL, user_session()), (DENY, role_session())]
+    {
+        let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/").without_policies();
+        assert_failed(&iam.function(variables).invoke(&finding), "StepFailed", &words);
+    }
+    let iam = FakeIam::of_bob().await.without_groups().always("AttachUserPolicy", full());
+    assert_failed(&iam.function(SESSIONS).invoke(&event("guardduty-iam-user")), "StepFailed", &words);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 }
 
 #[tokio::test]
+async fn a_user_who_is_gone_is_told_from_a_policy_that_is_not_there_by_reads() {
+    let unknown = error(404, "NoSuchEntity", "There is nothing of that name.");
+    let iam = FakeIam::start().await.user("Bob").always("AttachUserPolicy", unknown.clone());
+    let iam = iam.first("GetUser", [user_answer(), unknown.clone()]);
+    assert_eq!(result(&iam.function(SESSIONS).invoke(&user_session()))["code"], "principal_not_here");
+    // IAM has attached it all the same.
+    let arn = format!("arn:aws:iam::{OWN}:policy/key-remediator/{DENY_TEMPORARY}");
+    let iam = FakeIam::of_bob().await.with_attached("user/Bob", &arn).always("AttachUserPolicy", unknown);
+    assert_eq!(outcome(&iam.function(SESSIONS).invoke(&user_session())), "contained");
+}
+
+fn user_answer() -> wiremock::ResponseTemplate {
+    success(
+        "GetUser",
+        &format!(
+            "<User><Path>/</Path><UserName>Bob</UserName><UserId>{USER_ID}</UserId>\
+                                 <Arn>arn:aws:iam::{OWN}:user/Bob</Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></User>"
+        ),
+    )
+}
+
+#[tokio::test]
 async fn a_deny_that_is_not_permitted_fails_the_invocation_with_the_key_dead() {
-    let iam = FakeIam::of_bob().await.always("PutUserPolicy", denied("iam:PutUserPolicy on resource: user Bob"));
+    let iam = FakeIam::of_bob().await.always("AttachUserPolicy", denied("iam:AttachUserPolicy on resource: user Bob"));
     let answer = iam.function(SESSIONS).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "MissingPermission", &[]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 }
 
 #[tokio::test]
-async fn a_whole_user_is_denied_by_awss_policy_and_its_other_credentials_are_listed() {
+async fn of_a_user_who_is_denied_everything_the_other_credentials_are_listed() {
     let iam = FakeIam::of_bob().await;
     let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
     assert_eq!(outcome(&answer), "contained");
     assert_eq!(result(&answer)["otherCredentials"]["consolePassword"], false);
     assert_eq!(result(&answer)["otherCredentials"]["sshPublicKeys"], json!([]));
-    assert_eq!(iam.call_lines()[0], format!("UpdateAccessKey Bob {KEY} Inactive"));
-    assert_eq!(iam.attached("user/Bob"), [DENY_ALL]);
-    assert_eq!(names(&iam, "user/Bob"), ["key-remediator-deny-all", "key-remediator-deny-all-attached"]);
 }
 
 #[tokio::test]
-async fn a_users_temporary_credentials_are_denied_everything_by_the_first_change() {
-    let iam = FakeIam::of_bob().await;
-    assert_eq!(outcome(&iam.function(PRINCIPAL).invoke(&user_session())), "contained");
-    assert_eq!(iam.call_lines()[..2], ["GetUser Bob", "PutUserPolicy Bob key-remediator-deny-all"]);
+async fn two_keys_of_one_user_in_one_event_do_not_write_the_user_at_the_same_time() {
+    let other = replaced(&event("guardduty-iam-user"), &[(KEY, OTHER_KEY), ("\"Bob\"", "\"bob\"")]);
+    let iam = FakeIam::of_bob().await.slow(Duration::from_millis(100));
+    let function = iam.function(&[PRINCIPAL[0], ("ACTION", "delete")]);
+    let answer = function.invoke(&json!([event("guardduty-iam-user"), other]));
+    assert_eq!(outcomes(&answer), ["contained", "contained"]);
+    let calls = iam.calls();
+    let writes = calls.iter().filter(|call| ["AttachUserPolicy", "DeleteAccessKey"].contains(&call.action.as_str()));
+    let times: Vec<_> = writes.map(|call| call.at).collect();
+    assert_eq!(times.len(), 4);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(95)), "{times:?}");
 }
 
-#[tokio::test]
-async fn a_whole_user_is_denied_as_long_as_there_is_room_for_either_policy() {
-    const ALL: &str = "key-remediator-deny-all";
-    const MARK: &str = "key-remediator-deny-all-attached";
-    for (used, attach, expected, attached, inline) in [
-        (0, true, "contained", &[DENY_ALL][..], &[ALL, MARK][..]),
-        (0, false, "contained", &[], &[ALL]),
-        // Without room for the mark, restore could not tell whose the attachment is.
-        (1_900, true, "contained", &[], &[ALL]),
-        (2_048, true, "contained", &[DENY_ALL], &[]),
-        (2_048, false, "needs_attention", &[], &[]),
-    ] {
-        let mut iam = FakeIam::of_bob().await.with_policy_of(used, "user/Bob", "a-policy");
-        if !attach {
-            iam = iam.always("AttachUserPolicy", full());
-        }
-        let answer = iam.function(PRINCIPAL).invoke(&event("guardduty-iam-user"));
-        let place = format!("{used} characters used, room to attach: {attach}: {answer:#}");
-        assert_eq!(outcome(&answer), expected, "{place}");
-        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{place}");
-        assert_eq!(iam.attached("user/Bob"), attached, "{place}");
-        assert_eq!(names(&iam, "user/Bob")[1..], *inline, "{place}");
-    }
-}
-
-#[tokio::test]
-async fn an_attachment_that_restore_cannot_know_for_its_own_is_left_and_told_of() {
-    let iam = FakeIam::of_bob().await.with_policy_of(2_048, "user/Bob", "a-policy");
-    let function = iam.function(PRINCIPAL);
-    let contained = function.invoke(&event("guardduty-iam-user"));
-    let restored = function.invoke(&result(&contained)["undo"]);
-    assert_eq!(outcome(&restored), "restored");
-    assert_eq!(iam.attached("user/Bob"), [DENY_ALL]);
-    for answer in [contained, restored] {
-        assert!(
-            result(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("detach it by hand")),
-            "{answer:#}"
-        );
-    }
-}
-
-/// All that restore could leave behind or take away: keys, inline and attached policies.
+/// All that restore could leave behind or take away: keys, policies and groups.
 fn state(iam: &FakeIam) -> impl PartialEq + std::fmt::Debug {
     let keys = [KEY, OTHER_KEY].map(|key| iam.status(key));
-    let principals = ["user/Bob", "role/Bob"].map(|principal| (iam.policies(principal), iam.attached(principal)));
-    (keys, principals)
+    let of = |principal| (iam.policies(principal), iam.attached(principal), iam.denials(principal));
+    (keys, ["user/Bob", "role/Bob"].map(of))
 }
 
 #[tokio::test]
 async fn contained_and_restored_a_principal_is_as_it_was() {
-    for variables in [&[][..], SESSIONS, PRINCIPAL] {
+    let aws = |name: &str| format!("arn:aws:iam::aws:policy/{name}");
+    for variables in [&[][..], SESSIONS, PRINCIPAL, DENY, REVOKE] {
         for contain in [event("guardduty-iam-user"), user_session(), role_session()] {
-            for attached in [&["arn:aws:iam::aws:policy/ReadOnlyAccess"][..], &[DENY_ALL]] {
-                let mut iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/");
-                iam = iam.with_policy("user/Bob", "own").with_policy("role/Bob", "own");
-                for arn in attached {
-                    iam = iam.with_attached("user/Bob", arn);
-                }
+            for attached in ["ReadOnlyAccess", "AWSDenyAll"] {
+                let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/");
+                let iam = iam.with_policy("user/Bob", "own").with_policy("role/Bob", "own");
+                let iam = iam.with_attached("user/Bob", &aws(attached)).with_attached("role/Bob", &aws(attached));
                 let before = state(&iam);
                 let function = iam.function(variables);
                 let contained = function.invoke(&contain);
                 function.invoke(&contain);
                 let undo = &result(&contained)["undo"];
                 if outcome(&contained) == "contained" {
-                    assert!(state(&iam) != before || attached == [DENY_ALL], "{contained:#}");
+                    assert!(state(&iam) != before, "{contained:#}");
                     let restored = function.invoke(undo);
                     assert_eq!(outcome(&restored), "restored", "{restored:#}");
                 }
-                assert_eq!(state(&iam), before, "{variables:?} {attached:?} {contain:#}");
+                assert_eq!(state(&iam), before, "{variables:?} {attached} {contain:#}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn restore_takes_away_what_an_earlier_version_put_there_under_another_name() {
-    let iam = FakeIam::of_bob()
-        .await
-        .with_policy("user/Bob", "key-remediator-deny-older-sessions")
-        .with_policy("user/Bob", "own");
-    iam.function(SESSIONS).invoke(&event("command-restore"));
-    assert_eq!(names(&iam, "user/Bob"), ["own"]);
+async fn restore_takes_away_attachments_and_groups_and_tells_what_an_earlier_version_left() {
+    let own = |policy: &str| format!("arn:aws:iam::{OWN}:policy/key-remediator/{policy}");
+    for command in [event("command-restore"), json!({"RestoreSessions": {"UserName": "Bob"}})] {
+        let iam = FakeIam::of_bob().await.with_policy("user/Bob", "key-remediator-deny-sessions");
+        let iam = iam.with_policy("user/Bob", "own").with_attached("user/Bob", &own(DENY_ALL));
+        let iam = iam.with_attached("user/Bob", &own(DENY_TEMPORARY)).with_group("Bob", DENY_ALL);
+        let iam = iam.with_group("Bob", DENY_TEMPORARY).with_group("Bob", "developers");
+        let answer = iam.function(SESSIONS).invoke(&command);
+        assert_eq!(outcome(&answer), "restored");
+        assert_eq!(iam.denials("user/Bob"), ["inline/key-remediator-deny-sessions"]);
+        let reason = result(&answer)["reason"].as_str().expect("a reason");
+        assert!(reason.contains("remove by hand") && reason.contains("key-remediator-deny-sessions"), "{reason}");
+        assert!(iam.groups("Bob").contains(&"developers".to_owned()));
+    }
 }
 
 #[tokio::test]
-async fn a_role_is_restored_by_a_command_of_its_own() {
-    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
-    let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": {"RoleName": "Bob"}}));
-    assert_eq!(outcome(&answer), "restored");
-    assert_eq!(names(&iam, "role/Bob"), [""; 0]);
-    let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": {"RoleName": "Nobody"}}));
-    assert_eq!(outcome(&answer), "not_found");
-    for (command, words) in [
-        (json!({}), "RestoreSessions.RoleName is missing"),
-        (json!({"RoleName": "a", "UserName": "b"}), "give one of them"),
-        (json!({"RoleName": "a/b"}), "RestoreSessions.RoleName must be"),
+async fn a_part_of_a_restore_that_fails_does_not_keep_the_others_and_is_made_up_for() {
+    for action in ["DetachUserPolicy", "RemoveUserFromGroup"] {
+        let own = |policy: &str| format!("arn:aws:iam::{OWN}:policy/key-remediator/{policy}");
+        let iam = FakeIam::of_bob().await.with_attached("user/Bob", &own(DENY_ALL));
+        let iam = iam.with_attached("user/Bob", &own(DENY_TEMPORARY)).with_group("Bob", DENY_TEMPORARY);
+        let iam = iam.first(action, [error(400, "ValidationError", "made up")]);
+        let function = iam.function(SESSIONS);
+        let command = json!({"RestoreSessions": {"UserName": "Bob"}});
+        assert_failed(&function.invoke(&command), "StepFailed", &[action, "may still be in place"]);
+        assert!(iam.denials("user/Bob").len() <= 1, "{:?}", iam.denials("user/Bob"));
+        assert_eq!(outcome(&function.invoke(&command)), "restored");
+        assert_eq!(iam.denials("user/Bob"), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_restored_by_a_command_of_its_own_whatever_it_was_denied_by() {
+    let arn = format!("arn:aws:iam::{OWN}:policy/key-remediator/{DENY_ALL}");
+    for variables in [DENY, REVOKE] {
+        let iam =
+            FakeIam::start().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
+        let iam = iam.with_attached("role/Bob", &arn);
+        let function = iam.function(variables);
+        let answer = function.invoke(&json!({"RestoreSessions": {"RoleName": "Bob"}}));
+        assert_eq!(result(&answer)["code"], "denies_lifted");
+        assert_eq!(iam.denials("role/Bob"), [""; 0]);
+        let answer = function.invoke(&json!({"RestoreSessions": {"RoleName": "Bob"}}));
+        assert_eq!(result(&answer)["code"], "nothing_to_lift");
+        for nobody in [json!({"RoleName": "Nobody"}), json!({"UserName": "Nobody"})] {
+            let answer = function.invoke(&json!({"RestoreSessions": nobody}));
+            assert_eq!(outcome(&answer), "not_found", "{answer:#}");
+        }
+        for (command, words) in [
+            (json!({}), "RestoreSessions.RoleName is missing"),
+            (json!({"RoleName": "a", "UserName": "b"}), "give one of them"),
+            (json!({"RoleName": "a/b"}), "RestoreSessions.RoleName must be"),
+        ] {
+            let answer = function.invoke(&json!({"RestoreSessions": command}));
+            assert_failed(&answer, "InvalidInput", &[words]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn commands_can_be_switched_off() {
+    for command in [
+        event("command-deactivate"),
+        event("command-restore"),
+        event("command-delete"),
+        json!({"RestoreSessions": {"UserName": "Bob"}}),
     ] {
-        let answer = iam.function(SESSIONS).invoke(&json!({"RestoreSessions": command}));
-        assert_failed(&answer, "InvalidInput", &[words]);
+        let iam = FakeIam::of_bob().await;
+        assert_failed(&iam.function(&[("COMMANDS", "false")]).invoke(&command), "InvalidInput", &["COMMANDS"]);
+        iam.assert_no_calls();
+    }
+    let iam = FakeIam::of_bob().await;
+    assert_eq!(outcome(&iam.function(&[("COMMANDS", "false")]).invoke(&event("guardduty-iam-user"))), "contained");
+}
+
+#[tokio::test]
+async fn an_exemption_that_ends_soon_or_has_ended_is_told() {
+    let today = chrono::Utc::now().date_naive();
+    let day = |days: i64| (today + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    // The day may change while the test runs: no entry is within a day of a limit.
+    for (days, expected, told) in
+        [(30, "exempt", None), (5, "exempt", Some("exemption_ends")), (-3, "contained", Some("exemption_expired"))]
+    {
+        let iam = FakeIam::of_bob().await;
+        let function = iam.function(&[("EXEMPT", &format!("Bob until {}", day(days)))]);
+        assert_eq!(outcome(&function.invoke(&event("guardduty-iam-user"))), expected, "{days}");
+        let lines = log_lines(&function.stop());
+        let warnings =
+            lines.iter().filter(|line| line["code"].as_str().is_some_and(|code| code.starts_with("exemption_")));
+        let warnings: Vec<_> = warnings.map(|line| (line["level"].as_str(), line["code"].as_str())).collect();
+        assert_eq!(warnings, told.map(|code| (Some("WARN"), Some(code))).into_iter().collect::<Vec<_>>(), "{days}");
     }
 }
 
@@ -268,7 +392,8 @@ async fn the_partition_is_that_of_the_functions_region() {
         let calls = iam.calls();
         assert_eq!(calls[0].parameters["RoleArn"], format!("arn:{partition}:iam::{MEMBER}:role/key-remediator-member"));
         let attached = calls.iter().find(|call| call.action == "AttachUserPolicy").expect("attached");
-        assert_eq!(attached.parameters["PolicyArn"], format!("arn:{partition}:iam::aws:policy/AWSDenyAll"));
+        let arn = format!("arn:{partition}:iam::{MEMBER}:policy/key-remediator/{DENY_ALL}");
+        assert_eq!(attached.parameters["PolicyArn"], arn);
     }
 }
 
@@ -359,7 +484,8 @@ async fn a_dry_run_denies_nobody() {
     for (finding, variables) in [
         (event("guardduty-iam-user"), PRINCIPAL[0]),
         (user_session(), SESSIONS[0]),
-        (role_session(), SESSIONS[0]),
+        (role_session(), DENY[0]),
+        (role_session(), REVOKE[0]),
         (in_member(&event("guardduty-root-key")), ROOT_KEYS[0]),
         (json!({"RestoreSessions": {"RoleName": "Bob"}}), SESSIONS[0]),
     ] {

@@ -184,13 +184,13 @@ async fn a_session_has_one_holder_whatever_accounts_are_named_for_it() {
 #[tokio::test]
 async fn a_key_is_not_deleted_while_it_alone_leads_to_an_owner_who_is_not_denied_yet() {
     for containment in [SESSIONS, PRINCIPAL] {
-        let iam = FakeIam::of_bob().await.first("PutUserPolicy", [error(400, "ValidationError", "made up")]);
+        let iam = FakeIam::of_bob().await.first("AttachUserPolicy", [error(400, "ValidationError", "made up")]);
         let function = iam.function(&[DELETE, containment]);
-        assert_failed(&function.invoke(&without_user()), "StepFailed", &["PutUserPolicy"]);
+        assert_failed(&function.invoke(&without_user()), "StepFailed", &["AttachUserPolicy"]);
         assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
         assert_eq!(outcome(&function.invoke(&without_user())), "contained");
         assert_eq!(iam.status(KEY), None);
-        assert!(!iam.policies("user/Bob").is_empty());
+        assert!(!iam.denials("user/Bob").is_empty());
     }
 }
 
@@ -304,13 +304,13 @@ async fn an_account_that_is_none_is_a_persons_business() {
 async fn a_deny_that_failed_beside_a_deletion_is_made_up_for_by_the_next_try() {
     for containment in [SESSIONS, PRINCIPAL] {
         let refused = error(400, "ValidationError", "made up");
-        let iam = FakeIam::of_bob().await.first("PutUserPolicy", [refused]);
+        let iam = FakeIam::of_bob().await.first("AttachUserPolicy", [refused]);
         let function = iam.function(&[DELETE, containment]);
-        assert_failed(&function.invoke(&event("guardduty-iam-user")), "StepFailed", &["PutUserPolicy"]);
+        assert_failed(&function.invoke(&event("guardduty-iam-user")), "StepFailed", &["AttachUserPolicy"]);
         assert_eq!(iam.status(KEY), None, "each step is tried");
         let answer = function.invoke(&event("guardduty-iam-user"));
         assert_eq!(outcome(&answer), "contained", "{answer:#}");
-        assert!(!iam.policies("user/Bob").is_empty(), "{:?}", iam.call_lines());
+        assert!(!iam.denials("user/Bob").is_empty(), "{:?}", iam.call_lines());
     }
 }
 
@@ -323,16 +323,16 @@ async fn a_thief_who_deletes_the_stolen_key_does_not_keep_its_sessions() {
         assert_eq!(outcome(&answer), "contained", "{answer:#}");
         let reason = result(&answer)["reason"].as_str().expect("a reason");
         assert!(reason.contains("IAM knows no access key") && reason.contains("was denied"), "{reason}");
-        assert!(!iam.policies("user/Bob").is_empty());
+        assert!(!iam.denials("user/Bob").is_empty());
         assert_eq!(outcome(&function.invoke(&result(&answer)["undo"])), "restored");
-        assert!(iam.policies("user/Bob").is_empty());
+        assert!(iam.denials("user/Bob").is_empty());
 
         // Nobody is denied whose identifier is not the event's.
         for principal in ["AIDAANOTHERUSEREXAMPLE", ""] {
             let iam = FakeIam::start().await.user("Bob");
             let finding = replaced(&event("guardduty-iam-user"), &[(USER_ID, principal)]);
             assert_eq!(outcome(&iam.function(&[containment]).invoke(&finding)), "needs_attention");
-            assert!(iam.policies("user/Bob").is_empty());
+            assert!(iam.denials("user/Bob").is_empty());
         }
     }
     let iam = FakeIam::start().await.user("Bob");
@@ -359,7 +359,7 @@ async fn what_is_not_iams_answer_confirms_nothing() {
         let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
         assert_eq!((outcome(&answer), result(&answer).get("confirmed")), ("contained", None), "{answer:#}");
 
-        let iam = FakeIam::of_bob().await.always("PutUserPolicy", page.clone());
+        let iam = FakeIam::of_bob().await.always("AttachUserPolicy", page.clone());
         assert_failed(&iam.function(&[SESSIONS]).invoke(&event("guardduty-iam-user")), "StepFailed", &["not IAM"]);
 
         let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY).always("DeleteAccessKey", page);
@@ -556,13 +556,13 @@ async fn a_thief_who_deletes_the_key_from_his_own_account_does_not_keep_the_user
     let reason = result(&answer)["reason"].as_str().expect("a reason");
     assert!(reason.contains("user Bob was denied everything") && reason.contains(MEMBER), "{reason}");
     assert!(result(&answer)["undo"]["RestoreSessions"].is_object(), "{answer:#}");
-    assert!(!iam.policies("user/Bob").is_empty());
+    assert!(!iam.denials("user/Bob").is_empty());
 
     let refusal = denied(&format!("sts:AssumeRole on resource: arn:aws:iam::{MEMBER}:role/key-remediator-member"));
     let iam = FakeIam::start().await.user("Bob").always("AssumeRole", refusal);
     let answer = iam.function(&[PRINCIPAL, MEMBERS]).invoke(&finding());
     assert_failed(&answer, "MissingPermission", &["sts:AssumeRole", "user Bob was denied everything"]);
-    assert!(!iam.policies("user/Bob").is_empty());
+    assert!(!iam.denials("user/Bob").is_empty());
 }
 
 #[tokio::test]
@@ -572,12 +572,12 @@ async fn the_owner_of_a_key_that_cannot_be_deactivated_is_denied_all_the_same() 
         let iam = FakeIam::of_bob().await.always("UpdateAccessKey", refusal());
         let answer = iam.function(&[PRINCIPAL]).invoke(&finding);
         assert_failed(&answer, "MissingPermission", &[KEY, "user Bob was denied everything"]);
-        assert!(!iam.policies("user/Bob").is_empty());
+        assert!(!iam.denials("user/Bob").is_empty());
     }
     let iam = FakeIam::start().await.key("Carol", KEY).always("UpdateAccessKey", refusal());
     let answer = iam.function(&[PRINCIPAL, ("EXEMPT", "Carol")]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "MissingPermission", &[KEY]);
-    assert_eq!((iam.policies("user/Carol").len(), iam.policies("user/Bob").len()), (0, 0));
+    assert_eq!((iam.denials("user/Carol").len(), iam.denials("user/Bob").len()), (0, 0));
 }
 
 #[tokio::test]
@@ -604,8 +604,8 @@ async fn of_a_key_that_is_gone_its_owner_is_denied_only_if_all_that_is_known_nam
         let iam = FakeIam::start().await.user("Bob").user("Carol");
         let answer = iam.function(&[SESSIONS, ("EXEMPT", exempt)]).invoke(&findings);
         assert_eq!(outcome(&answer), if is_denied { "contained" } else { "needs_attention" }, "{findings} {answer:#}");
-        assert_eq!(!iam.policies("user/Bob").is_empty(), is_denied, "{findings}");
-        assert!(iam.policies("user/Carol").is_empty(), "{findings}");
+        assert_eq!(!iam.denials("user/Bob").is_empty(), is_denied, "{findings}");
+        assert!(iam.denials("user/Carol").is_empty(), "{findings}");
     }
 }
 

@@ -67,7 +67,9 @@ fn assert_says(line: &Value, field: &str, words: &[&str], not: &[&str]) {
 
 #[tokio::test]
 async fn a_read_that_hangs_after_the_denies_takes_nothing_back() {
-    for (containment, denied) in [(SESSIONS, "denied every session"), (PRINCIPAL, "denied everything")] {
+    for (containment, denied) in
+        [(SESSIONS, "denied the use of all temporary credentials"), (PRINCIPAL, "denied everything")]
+    {
         let iam = FakeIam::of_bob().await.always("ListAccessKeys", hung("ListAccessKeys"));
         let told = told(&iam, &[containment, TWO_SECONDS], &event("guardduty-iam-user"));
         assert_eq!(outcome(&told.answer), "contained");
@@ -91,13 +93,13 @@ async fn a_read_that_hangs_after_the_deletion_does_not_make_a_deleted_key_inacti
 
 #[tokio::test]
 async fn a_deny_that_fails_after_the_kill_does_not_hide_that_the_key_was_killed_or_how_to_undo_it() {
-    for (containment, step) in [(SESSIONS, "deny_sessions"), (PRINCIPAL, "deny_user")] {
+    for (containment, step) in [(SESSIONS, "deny_sessions"), (PRINCIPAL, "deny_principal")] {
         for (fault, kind, time) in [
-            (denied("iam:PutUserPolicy on resource: user Bob"), "not_permitted", "60"),
+            (denied("iam:AttachUserPolicy on resource: user Bob"), "not_permitted", "60"),
             (refused(), "failed", "60"),
-            (hung("PutUserPolicy"), "out_of_time", "2"),
+            (hung("AttachUserPolicy"), "out_of_time", "2"),
         ] {
-            let iam = FakeIam::of_bob().await.always("PutUserPolicy", fault);
+            let iam = FakeIam::of_bob().await.always("AttachUserPolicy", fault);
             let variables = [containment, ("AWS_LAMBDA_FUNCTION_TIMEOUT", time)];
             let told = told(&iam, &variables, &event("guardduty-iam-user"));
             assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
@@ -117,7 +119,7 @@ async fn a_deny_that_fails_after_the_kill_does_not_hide_that_the_key_was_killed_
 
 #[tokio::test]
 async fn of_a_message_that_is_handed_back_the_answer_says_what_was_done() {
-    let iam = FakeIam::of_bob().await.always("PutUserPolicy", refused());
+    let iam = FakeIam::of_bob().await.always("AttachUserPolicy", refused());
     let mut batch = event("sqs-guardduty");
     let mut harmless = batch["Records"][0].clone();
     harmless["messageId"] = json!("harmless");
@@ -129,16 +131,12 @@ async fn of_a_message_that_is_handed_back_the_answer_says_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_deny_that_stands_in_part_is_told_as_far_as_it_stands() {
-    let refusal = denied("iam:ListAttachedUserPolicies on resource: user Bob");
-    let iam = FakeIam::of_bob().await.always("ListAttachedUserPolicies", refusal);
+async fn a_deny_by_a_group_is_told_with_the_reason() {
+    let full = error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10");
+    let iam = FakeIam::of_bob().await.always("AttachUserPolicy", full);
     let told = told(&iam, &[PRINCIPAL], &event("guardduty-iam-user"));
-    assert!(iam.policies("user/Bob").contains_key("key-remediator-deny-all"));
-    assert_failed(&told.answer, "MissingPermission", &["user Bob was denied everything", "the deny holds without it"]);
-    let (failure, result) = (told.line("back_up_deny_not_permitted"), told.line("key_deactivated"));
-    for line in [failure, result] {
-        assert_says(line, "message", &["user Bob was denied everything"], &["may still work", "could not deny"]);
-    }
+    let words = ["user Bob was denied everything by a group", "no more policies can be attached"];
+    assert_says(told.line("key_deactivated"), "message", &words, &[]);
 }
 
 #[tokio::test]
@@ -157,12 +155,12 @@ async fn a_deletion_that_is_refused_is_not_told_as_done() {
 
 #[tokio::test]
 async fn after_a_refused_deny_the_key_is_deleted_all_the_same_and_after_a_refused_deletion_the_owner_is_denied() {
-    for (refused, deleted, denies) in [("PutUserPolicy", true, 0), ("DeleteAccessKey", false, 1)] {
+    for (refused, deleted, denies) in [("AttachUserPolicy", true, 0), ("DeleteAccessKey", false, 1)] {
         let iam = FakeIam::of_bob().await.always(refused, denied(&format!("iam:{refused} on resource: user Bob")));
         let told = told(&iam, &[DELETE, SESSIONS], &event("guardduty-iam-user"));
         assert_failed(&told.answer, "MissingPermission", &[refused]);
         assert_eq!(iam.status(KEY).is_none(), deleted, "{:?}", iam.call_lines());
-        assert_eq!(iam.policies("user/Bob").len(), denies, "{:?}", iam.call_lines());
+        assert_eq!(iam.denials("user/Bob").len(), denies, "{:?}", iam.call_lines());
     }
 }
 
@@ -174,7 +172,7 @@ async fn a_deleted_key_of_a_denied_user_is_undone_by_lifting_the_deny() {
     let undo = &result(&answer)["undo"];
     assert_eq!(undo, &json!({"RestoreSessions": {"UserName": "Bob"}, "AccountId": "123456789012"}));
     assert_eq!(outcome(&function.invoke(undo)), "restored");
-    assert!(iam.policies("user/Bob").is_empty());
+    assert!(iam.denials("user/Bob").is_empty());
 }
 
 #[tokio::test]
@@ -437,10 +435,11 @@ async fn a_deletion_whose_answer_is_lost_is_told_by_what_the_list_shows() {
 
 #[tokio::test]
 async fn a_deletion_cannot_be_taken_back_and_nobody_says_so() {
-    let refusal = denied("iam:ListAttachedUserPolicies on resource: user Bob");
-    let iam = FakeIam::of_bob().await.always("ListAttachedUserPolicies", refusal);
+    let iam = FakeIam::of_bob().await;
     let told = told(&iam, &[PRINCIPAL, DELETE], &event("guardduty-iam-user"));
-    assert_failed(&told.answer, "MissingPermission", &["the key was deleted", "lifts the deny: {"]);
+    assert_says(result(&told.answer), "reason", &["the key was deleted", "user Bob was denied everything"], &[]);
+    let undo = &result(&told.answer)["undo"];
+    assert!(undo["RestoreSessions"].is_object() && undo.get("UpdateAccessKey").is_none(), "{undo}");
 }
 
 #[tokio::test]
@@ -452,7 +451,7 @@ async fn a_lift_that_iam_denies_or_does_by_half_is_told_as_such() {
 
     let iam = FakeIam::of_bob().await;
     iam.function(&[PRINCIPAL]).invoke(&event("guardduty-iam-user"));
-    let iam = iam.always("DeleteUserPolicy", refused());
+    let iam = iam.with_group("Bob", "key-remediator-deny-all").always("RemoveUserFromGroup", refused());
     let told_of = told(&iam, &[PRINCIPAL], &json!({"RestoreSessions": {"UserName": "Bob"}}));
     assert_failed(&told_of.answer, "StepFailed", &["a part of what was put on user Bob was taken away"]);
 }
@@ -465,7 +464,7 @@ async fn a_key_that_cannot_be_killed_does_not_keep_its_known_owner_from_being_de
     nameless["detail"]["resource"]["accessKeyDetails"].as_object_mut().expect("details").remove("userName");
     let told = told(&iam, &[SESSIONS], &nameless);
     assert_failed(&told.answer, "MissingPermission", &["could not deactivate", "user Bob was denied"]);
-    assert!(!iam.policies("user/Bob").is_empty());
+    assert!(!iam.denials("user/Bob").is_empty());
 }
 
 #[tokio::test]
@@ -477,10 +476,10 @@ async fn an_exemption_does_not_hide_what_aws_reports() {
 
 #[tokio::test]
 async fn a_user_who_could_not_be_denied_is_told_beside_what_a_kill_does_not_end() {
-    let full = error(409, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded");
+    let full = error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10");
     let aws_only = error(400, "UnmodifiableEntity", "only AWS may change it");
     for (answer, code) in [(full, "quota_full"), (aws_only, "unmodifiable")] {
-        let iam = FakeIam::of_bob().await.always("PutUserPolicy", answer);
+        let iam = FakeIam::of_bob().await.always("AttachUserPolicy", answer.clone()).always("AddUserToGroup", answer);
         let told = told(&iam, &[SESSIONS], &event("guardduty-iam-user"));
         let line = told.line(code);
         assert_says(line, "message", &["was deactivated", "up to 36 hours", OTHER_KEY], &[]);
@@ -512,7 +511,7 @@ async fn a_principal_that_is_not_found_is_told_with_the_account_that_could_not_b
     session["detail"]["service"]["action"] = json!({"awsApiCallAction":
         {"remoteAccountDetails": {"accountId": "111122223333"}}});
     for iam in [FakeIam::of_bob().await, FakeIam::of_bob().await.role("Bob", "AROAANOTHERROLEXAMPLE", "/")] {
-        let told = told(&iam, &[SESSIONS], &session);
+        let told = told(&iam, &[("ROLE_SESSIONS", "deny")], &session);
         assert_says(result(&told.answer), "reason", &["role Bob", "account 123456789012", "account 111122223333"], &[]);
     }
 }

@@ -41,7 +41,7 @@ struct Assumed {
 impl Accounts {
     /// The account of the function's own credentials is `own`; `member_role` is the name of a role in the others.
     pub fn new(sdk: SdkConfig, own: AccountId, member_role: Option<String>) -> Self {
-        let own_iam = Iam::new(&sdk);
+        let own_iam = Iam::new(&sdk, &own);
         Self { sdk, own, own_iam, member_role, assumed: Mutex::default() }
     }
 
@@ -79,7 +79,7 @@ impl Accounts {
             .role_session_name(session_name())
             .duration_seconds(SESSION_SECONDS);
         let answer = call(CALL, request.send()).await?;
-        Ok(Iam::new(&self.with(CALL, answer.credentials())?))
+        Ok(Iam::new(&self.with(CALL, answer.credentials())?, account))
     }
 
     /// The keys of a member account's root user, through a session that can do nothing but delete credentials:

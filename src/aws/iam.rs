@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use super::{Refusal, call, found, or_refusal, sound};
 use crate::credential::KeyStatus;
 use crate::failure::{AwsError, AwsErrorKind};
-use crate::names::{AccessKeyId, UserName};
+use crate::names::{AccessKeyId, AccountId, UserName};
 use crate::record::ListedKey;
 
 /// IAM of one account.
@@ -21,6 +21,7 @@ use crate::record::ListedKey;
 pub struct Iam {
     pub(super) client: Client,
     pub(super) sdk: SdkConfig,
+    pub(super) account: AccountId,
 }
 
 /// IAM's answer to a change.
@@ -42,9 +43,14 @@ pub struct KeyList {
 }
 
 impl Iam {
-    /// IAM of the account whose credentials `sdk` holds.
-    pub(super) fn new(sdk: &SdkConfig) -> Self {
-        Self { client: sound::client(sdk), sdk: sdk.clone() }
+    /// IAM of an account, whose credentials `sdk` holds.
+    pub(super) fn new(sdk: &SdkConfig, account: &AccountId) -> Self {
+        Self { client: sound::client(sdk), sdk: sdk.clone(), account: account.clone() }
+    }
+
+    /// The account whose IAM it is.
+    pub fn account(&self) -> &AccountId {
+        &self.account
     }
 
     /// `iam:UpdateAccessKey`.

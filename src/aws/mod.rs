@@ -1,6 +1,7 @@
 //! The only module that names an SDK crate: thin, typed calls whose errors are sorted into the kinds that matter here.
 
 pub mod accounts;
+mod cutoff;
 pub mod http;
 pub mod iam;
 mod partition;

@@ -1,6 +1,7 @@
-//! The IAM calls that deny a user or a role everything, or its older sessions, and that take such a deny away.
+//! The IAM calls that deny a user or a role everything, or its sessions, and that take such a deny away.
 
 use super::accounts::caller;
+use super::cutoff;
 use super::iam::{Change, Iam, change};
 use super::partition::arn_partition;
 use super::{call, found};
@@ -21,6 +22,26 @@ pub enum Put {
     QuotaFull,
     /// Only AWS may change the principal.
     Unmodifiable,
+}
+
+/// The policies that the stack of each account makes, with groups of the same names that carry them. Their content is
+/// fixed, so that a role that may attach them can grant nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenyPolicy {
+    /// Denies everything.
+    All,
+    /// Denies all temporary credentials.
+    Temporary,
+}
+
+impl DenyPolicy {
+    /// The name of the policy and of the group. Names are unique in an account whatever their path.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "key-remediator-deny-all",
+            Self::Temporary => "key-remediator-deny-temporary",
+        }
+    }
 }
 
 /// What IAM says of a role.
@@ -55,6 +76,20 @@ impl Iam {
         id.map(read).transpose()
     }
 
+    /// `iam:GetUser` or `iam:GetRole`: whether there is such a principal.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn has(&self, principal: &Principal) -> Result<bool, AwsError> {
+        match principal {
+            Principal::User(user) => {
+                let answer = call("iam:GetUser", self.client.get_user().user_name(user.as_str()).send()).await;
+                Ok(found(answer)?.is_some())
+            }
+            Principal::Role(role) => Ok(self.role(role).await?.is_some()),
+        }
+    }
+
     /// `sts:GetCallerIdentity`: the role that these calls are made as. It needs no permission.
     ///
     /// # Errors
@@ -66,38 +101,93 @@ impl Iam {
         }
     }
 
-    /// `iam:PutUserPolicy` or `iam:PutRolePolicy`.
+    /// `iam:AttachUserPolicy` or `iam:AttachRolePolicy`. That it is attached already is no error.
     ///
     /// # Errors
     /// When IAM neither confirmed the change nor gave one of the answers of [`Put`].
-    pub async fn put_policy(&self, on: &Principal, name: &str, document: &str) -> Result<Put, AwsError> {
-        match on {
+    pub async fn attach(&self, policy: DenyPolicy, to: &Principal) -> Result<Put, AwsError> {
+        let arn = self.arn(policy);
+        match to {
             Principal::User(user) => {
-                let request = self.client.put_user_policy().user_name(user.as_str()).policy_name(name);
-                put(call("iam:PutUserPolicy", request.policy_document(document).send()).await)
+                let request = self.client.attach_user_policy().user_name(user.as_str()).policy_arn(arn);
+                put(call("iam:AttachUserPolicy", request.send()).await)
             }
             Principal::Role(role) => {
-                let request = self.client.put_role_policy().role_name(role.as_str()).policy_name(name);
-                put(call("iam:PutRolePolicy", request.policy_document(document).send()).await)
+                let request = self.client.attach_role_policy().role_name(role.as_str()).policy_arn(arn);
+                put(call("iam:AttachRolePolicy", request.send()).await)
             }
         }
     }
 
-    /// `iam:DeleteUserPolicy` or `iam:DeleteRolePolicy`.
+    /// `iam:DetachUserPolicy` or `iam:DetachRolePolicy`.
+    ///
+    /// # Errors
+    /// When IAM neither confirmed the change nor said that it is not attached.
+    pub async fn detach(&self, policy: DenyPolicy, from: &Principal) -> Result<Change, AwsError> {
+        let arn = self.arn(policy);
+        match from {
+            Principal::User(user) => {
+                let request = self.client.detach_user_policy().user_name(user.as_str()).policy_arn(arn);
+                change(call("iam:DetachUserPolicy", request.send()).await)
+            }
+            Principal::Role(role) => {
+                let request = self.client.detach_role_policy().role_name(role.as_str()).policy_arn(arn);
+                change(call("iam:DetachRolePolicy", request.send()).await)
+            }
+        }
+    }
+
+    /// `iam:AddUserToGroup`: the group that carries a policy.
+    ///
+    /// # Errors
+    /// When IAM neither confirmed the change nor gave one of the answers of [`Put`].
+    pub async fn add_to_group(&self, policy: DenyPolicy, user: &UserName) -> Result<Put, AwsError> {
+        let request = self.client.add_user_to_group().group_name(policy.name()).user_name(user.as_str());
+        put(call("iam:AddUserToGroup", request.send()).await)
+    }
+
+    /// `iam:RemoveUserFromGroup`: the group that carries a policy.
+    ///
+    /// # Errors
+    /// When IAM neither confirmed the change nor said that the user is not in it.
+    pub async fn remove_from_group(&self, policy: DenyPolicy, user: &UserName) -> Result<Change, AwsError> {
+        let request = self.client.remove_user_from_group().group_name(policy.name()).user_name(user.as_str());
+        change(call("iam:RemoveUserFromGroup", request.send()).await)
+    }
+
+    /// `iam:ListAttachedUserPolicies`: whether a policy is attached to a user.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn has_attached(&self, policy: DenyPolicy, user: &UserName) -> Result<bool, AwsError> {
+        let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
+        let attached = pages.items().send().collect::<Result<Vec<_>, _>>();
+        let attached = found(call("iam:ListAttachedUserPolicies", attached).await)?.unwrap_or_default();
+        Ok(attached.iter().any(|attached| attached.policy_arn() == Some(&self.arn(policy))))
+    }
+
+    fn arn(&self, policy: DenyPolicy) -> String {
+        let partition = arn_partition(&self.sdk);
+        format!("arn:{partition}:iam::{}:policy/key-remediator/{}", self.account, policy.name())
+    }
+
+    /// `iam:PutRolePolicy` of a document that denies the sessions of a role that were issued until it is sent.
+    ///
+    /// # Errors
+    /// When IAM neither confirmed the change nor gave one of the answers of [`Put`].
+    pub async fn deny_older_sessions(&self, role: &RoleName, name: &str) -> Result<Put, AwsError> {
+        let request = self.client.put_role_policy().role_name(role.as_str()).policy_name(name);
+        let request = request.policy_document(cutoff::document()).customize().interceptor(cutoff::WhenSent);
+        put(call("iam:PutRolePolicy", request.send()).await)
+    }
+
+    /// `iam:DeleteRolePolicy`.
     ///
     /// # Errors
     /// When IAM neither confirmed the change nor said that there is no such policy.
-    pub async fn delete_policy(&self, on: &Principal, name: &str) -> Result<Change, AwsError> {
-        match on {
-            Principal::User(user) => {
-                let request = self.client.delete_user_policy().user_name(user.as_str()).policy_name(name);
-                change(call("iam:DeleteUserPolicy", request.send()).await)
-            }
-            Principal::Role(role) => {
-                let request = self.client.delete_role_policy().role_name(role.as_str()).policy_name(name);
-                change(call("iam:DeleteRolePolicy", request.send()).await)
-            }
-        }
+    pub async fn delete_policy(&self, role: &RoleName, name: &str) -> Result<Change, AwsError> {
+        let request = self.client.delete_role_policy().role_name(role.as_str()).policy_name(name);
+        change(call("iam:DeleteRolePolicy", request.send()).await)
     }
 
     /// `iam:ListUserPolicies` or `iam:ListRolePolicies`: the names of all inline policies; `None` when there is no such
@@ -116,40 +206,6 @@ impl Iam {
                 found(call("iam:ListRolePolicies", pages.items().send().collect::<Result<_, _>>()).await)
             }
         }
-    }
-
-    /// `iam:ListAttachedUserPolicies`: whether AWS's policy that denies everything is attached to a user.
-    ///
-    /// # Errors
-    /// When IAM did not answer the question.
-    pub async fn is_denied_all(&self, user: &UserName) -> Result<bool, AwsError> {
-        let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
-        let attached = pages.items().send().collect::<Result<Vec<_>, _>>();
-        let attached = found(call("iam:ListAttachedUserPolicies", attached).await)?.unwrap_or_default();
-        Ok(attached.iter().any(|policy| policy.policy_arn() == Some(&self.deny_all_arn())))
-    }
-
-    /// `iam:AttachUserPolicy` of AWS's policy that denies everything.
-    ///
-    /// # Errors
-    /// When IAM neither confirmed the change nor gave one of the answers of [`Put`].
-    pub async fn attach_deny_all(&self, user: &UserName) -> Result<Put, AwsError> {
-        let request = self.client.attach_user_policy().user_name(user.as_str()).policy_arn(self.deny_all_arn());
-        put(call("iam:AttachUserPolicy", request.send()).await)
-    }
-
-    /// `iam:DetachUserPolicy` of AWS's policy that denies everything.
-    ///
-    /// # Errors
-    /// When IAM neither confirmed the change nor said that it is not attached.
-    pub async fn detach_deny_all(&self, user: &UserName) -> Result<Change, AwsError> {
-        let request = self.client.detach_user_policy().user_name(user.as_str()).policy_arn(self.deny_all_arn());
-        change(call("iam:DetachUserPolicy", request.send()).await)
-    }
-
-    /// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSDenyAll.html>
-    fn deny_all_arn(&self) -> String {
-        format!("arn:{}:iam::aws:policy/AWSDenyAll", arn_partition(&self.sdk))
     }
 
     /// `iam:GetLoginProfile`, `iam:ListServiceSpecificCredentials`, `iam:ListSigningCertificates` and

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use chrono::{NaiveDate, TimeDelta};
 use glob::{MatchOptions, Pattern};
 
 const IN_ANY_CASE: MatchOptions =
@@ -105,21 +106,72 @@ impl FindingTypes {
 
 /// `EXEMPT`: globs on user names, role names and access key IDs that automation must never touch.
 #[derive(Clone, Debug, Default)]
-pub struct Exempt(Vec<Pattern>);
+pub struct Exempt(Vec<Exemption>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Exemption {
+    /// As it was configured.
+    pub text: String,
+    /// The last day on which it protects, in UTC.
+    pub until: Option<NaiveDate>,
+    pattern: Pattern,
+}
 
 impl Exempt {
-    pub(super) fn new(globs: Vec<Pattern>) -> Self {
-        Self(globs)
+    pub(super) fn new(entries: Vec<Exemption>) -> Self {
+        Self(entries)
     }
 
-    /// The entry that protects a name or an access key ID. Case is ignored, as IAM ignores it in names:
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
-    pub fn protects(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|glob| glob.matches_with(name, IN_ANY_CASE)).map(Pattern::as_str)
+    /// What protects on a day.
+    pub fn on(&self, today: NaiveDate) -> Protection<'_> {
+        Protection { exempt: self, today }
+    }
+
+    /// The entries that protect nobody any more.
+    pub fn expired(&self, today: NaiveDate) -> impl Iterator<Item = &Exemption> {
+        self.0.iter().filter(move |entry| entry.until.is_some_and(|until| until < today))
+    }
+}
+
+/// `EXEMPT` on a day.
+#[derive(Clone, Copy, Debug)]
+pub struct Protection<'c> {
+    exempt: &'c Exempt,
+    today: NaiveDate,
+}
+
+/// From how many days before its end a person is told that an entry ends.
+const NOTICE: TimeDelta = TimeDelta::days(14);
+
+impl<'c> Protection<'c> {
+    /// The entry that protects a name or an access key ID; of several the one that protects longest. Case is ignored, as
+    /// IAM ignores it in names: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+    pub fn of(&self, name: &str) -> Option<&'c Exemption> {
+        let is_in_force = |entry: &&Exemption| entry.until.is_none_or(|until| self.today <= until);
+        let matches = |entry: &&Exemption| entry.pattern.matches_with(name, IN_ANY_CASE);
+        let longest = |entry: &&Exemption| entry.until.unwrap_or(NaiveDate::MAX);
+        self.exempt.0.iter().rev().filter(is_in_force).filter(matches).max_by_key(longest)
+    }
+
+    /// The day on which an entry ends, where that is soon.
+    pub fn ends_soon(&self, entry: &Exemption) -> Option<NaiveDate> {
+        entry.until.filter(|until| *until - self.today <= NOTICE)
+    }
+}
+
+impl Exemption {
+    /// A glob, which may be followed by the last day on which it protects.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let (glob, until) = match text.rsplit_once(" until ") {
+            Some((glob, day)) => (glob.trim_end(), Some(day_of(day.trim_start())?)),
+            None => (text, None),
+        };
+        Some(Self { text: text.to_owned(), until, pattern: Self::glob(glob)? })
     }
 
     /// Refuses what no name and no key can match, such as an ARN or a path. Both have at most 128 characters.
-    pub(super) fn entry(text: &str) -> Option<Pattern> {
+    fn glob(text: &str) -> Option<Pattern> {
         let is_possible = |c: char| c.is_ascii_alphanumeric() || "_+=.@-".contains(c);
         let tokens = Token::all(text);
         let can_match = tokens.iter().all(|token| match token {
@@ -128,8 +180,14 @@ impl Exempt {
             Token::Literal(c) => is_possible(*c),
         });
         let shortest = tokens.iter().filter(|token| **token != Token::Any).count();
-        Pattern::new(text).ok().filter(|_| can_match && shortest <= 128)
+        Pattern::new(text).ok().filter(|_| can_match && !text.is_empty() && shortest <= 128)
     }
+}
+
+/// A day of the calendar as `2027-03-31`.
+fn day_of(text: &str) -> Option<NaiveDate> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    (day.format("%Y-%m-%d").to_string() == text).then_some(day)
 }
 
 /// A part of a glob.

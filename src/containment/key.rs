@@ -10,7 +10,7 @@ use crate::credential::KeyStatus;
 use crate::failure::{Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, UserName};
 use crate::plan::{NameIs, Step};
-use crate::record::{Done, KeysSeen, Left, Record};
+use crate::record::{Done, Entry, KeysSeen, Left, Record};
 
 /// The user that an event names, and what that is worth.
 pub struct Named<'c> {
@@ -60,8 +60,8 @@ impl Named<'_> {
     /// Why the key's real owner must not be touched.
     pub fn refuses(&self, owner: &UserName) -> Option<Left> {
         match (self.name, self.user) {
-            (NameIs::Hint(exempt), _) => {
-                exempt.protects(owner.as_str()).map(|entry| Left::OwnerExempt { entry: entry.to_owned() })
+            (NameIs::Hint(protection), _) => {
+                Entry::protecting(owner.as_str(), protection).map(|by| Left::OwnerExempt { by })
             }
             (NameIs::Condition, Some(named)) if !named.is(owner) => Some(Left::OwnerDiffers { named: named.clone() }),
             (NameIs::Condition, _) => None,

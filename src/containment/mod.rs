@@ -5,7 +5,12 @@ mod key;
 mod principal;
 mod root_key;
 
-use chrono::{DateTime, Utc};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::Utc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout_at};
 
 use crate::aws::accounts::Accounts;
@@ -26,8 +31,8 @@ pub struct Reach<'a, F> {
     pub accounts: &'a Accounts,
     /// Gives IAM of an account.
     pub open: F,
-    /// The time by the wall clock.
-    pub now: DateTime<Utc>,
+    /// Who writes a user or a role at a time.
+    pub turns: Turns,
 }
 
 /// The step that kills the credential, in the account where it is. A step that is not over at `deadline` is given up.
@@ -95,10 +100,11 @@ where
                 key::set_status(key, &named, *status, plan.dry_run, record, &iam.await?).await
             }
             First::Deny { on, measure } => {
-                principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?, self.now).await
+                let _turn = self.turns.take(account, &on.principal()).await;
+                principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?).await
             }
             First::Lift { .. } if plan.dry_run => iam.await.map(|_| Some(Left::DryRun)),
-            First::Lift { from, measure } => principal::restore(from, *measure, record, &iam.await?).await,
+            First::Lift { from } => principal::restore(from, record, &iam.await?).await,
             First::DeleteRootKey { .. } if plan.dry_run => Ok(Some(Left::DryRun)),
             First::DeleteRootKey { key, or_users } => {
                 let left = root_key::delete(key, account, record, self.accounts).await?;
@@ -192,8 +198,9 @@ where
         let mut absent = None;
         for account in plan.accounts() {
             record.account = Some(account.clone());
+            let _turn = self.turns.take(account, &on.principal()).await;
             let denied = match (self.open)(account).await {
-                Ok(iam) => principal::deny_identified(&on, *measure, plan.dry_run, record, &iam, self.now).await,
+                Ok(iam) => principal::deny_identified(&on, *measure, plan.dry_run, record, &iam).await,
                 Err(error) => Err(at(Step::Deny(*measure))(error)),
             };
             match denied {
@@ -218,17 +225,15 @@ fn issued_elsewhere(key: &AccessKeyId, plan: &Plan<'_>) -> Option<AccountId> {
 }
 
 /// Everything that comes after the key has its status: each step, whatever becomes of the others.
-pub async fn finish(
-    plan: &Plan<'_>,
-    record: &mut Record,
-    iam: impl Future<Output = Result<Iam, AwsError>>,
-    now: DateTime<Utc>,
-    deadline: Instant,
-) {
+pub async fn finish<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
     let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else { return };
     let (Some(owner), None) = (record.owner.clone(), &record.left) else { return };
     let has_its_status = record.has(|done| matches!(done, Done::StatusSet(_)));
-    let iam = match iam.await {
+    let iam = match (reach.open)(record.account.as_ref().unwrap_or(&plan.account)).await {
         Ok(iam) => iam,
         Err(error) => {
             let failed = plan.then.iter().map(|then| at(then.step())(error.clone()));
@@ -241,7 +246,7 @@ pub async fn finish(
             continue;
         }
         record.begin(then.step());
-        let attempt = in_time(deadline, next(*then, key, &owner, record, &iam, now)).await;
+        let attempt = in_time(deadline, next(*then, key, &owner, record, &iam, &reach.turns)).await;
         keep(attempt, record);
     }
 }
@@ -258,27 +263,44 @@ async fn next(
     owner: &UserName,
     record: &mut Record,
     iam: &Iam,
-    now: DateTime<Utc>,
+    turns: &Turns,
 ) -> Attempt {
-    let user = || Principal::User(owner.clone());
+    let user = Principal::User(owner.clone());
     match then {
-        Then::DenyOwner(measure) => match principal::deny(&user(), measure, record, iam, now).await? {
-            Some(Left::PrincipalNotHere(_)) => denies_the_user(then),
-            left => Ok(left),
-        },
-        Then::LiftFromOwner(measure) => {
-            if principal::lift(&user(), measure, record, iam).await? {
-                Ok(None)
-            } else {
-                denies_the_user(then)
+        Then::DenyOwner(measure) => {
+            let _turn = turns.take(iam.account(), &user).await;
+            match principal::deny(&user, measure, record, iam).await? {
+                Some(Left::PrincipalNotHere(_)) => denies_the_user(then),
+                left => Ok(left),
             }
         }
-        Then::DeleteKey => key::delete(key, owner, record, iam).await,
+        Then::LiftFromOwner => {
+            let _turn = turns.take(iam.account(), &user).await;
+            if principal::lift(&user, record, iam).await? { Ok(None) } else { denies_the_user(then) }
+        }
+        Then::DeleteKey => {
+            let _turn = turns.take(iam.account(), &user).await;
+            key::delete(key, owner, record, iam).await
+        }
         Then::ListCredentials => {
             key::list_credentials(owner, record, iam).await;
             Ok(None)
         }
-        Then::Confirm => key::confirm(key, owner, record, iam, now).await,
+        Then::Confirm => key::confirm(key, owner, record, iam, Utc::now()).await,
+    }
+}
+
+/// Whose turn it is to write a user or a role. Several credentials of one are dealt with at a time, and IAM refuses
+/// changes that meet. A kill waits for none of them.
+#[derive(Default)]
+pub struct Turns(RefCell<HashMap<(AccountId, String), Arc<Mutex<()>>>>);
+
+impl Turns {
+    async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<()> {
+        // Names are unique without regard to case.
+        let whose = (account.clone(), principal.to_string().to_ascii_lowercase());
+        let turn = Arc::clone(self.0.borrow_mut().entry(whose).or_default());
+        turn.lock_owned().await
     }
 }
 

@@ -2,30 +2,23 @@
 //!
 //! Credentials from `GetSessionToken` and `GetFederationToken` live on when the key is dead:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html>.
-
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde_json::json;
+//!
+//! What is attached are policies of fixed content that the account's stack makes, so that the function's role can grant
+//! nothing. The attachment itself is the mark by which a restore knows it: nobody else uses these policies.
 
 use super::{Attempt, at};
-use crate::aws::iam::Iam;
-use crate::aws::principals::Put;
+use crate::aws::iam::{Change, Iam};
+use crate::aws::principals::{DenyPolicy, Put};
 use crate::credential::{Identified, Principal, ReservedRole};
-use crate::failure::{AwsError, Failed};
-use crate::names::{RoleId, RoleName, UserName};
+use crate::failure::{AwsError, Cause, Failed, Missing};
+use crate::names::{ForeignText, RoleId, RoleName, UserName};
 use crate::plan::{Measure, Step};
-use crate::record::{DeniedBy, Done, Left, Record};
+use crate::record::{Done, Left, Means, Record};
 
-/// The beginning of the names of all policies that this function puts on a principal, in every version.
+/// The beginning of the names of all inline policies that this function puts on a principal, in every version.
 const OURS: &str = "key-remediator-deny-";
+/// The inline policy that denies a role its older sessions.
 const DENY_SESSIONS: &str = "key-remediator-deny-sessions";
-const DENY_ALL: &str = "key-remediator-deny-all";
-
-/// The mark that this function attached AWS's policy.
-const ATTACHED: &str = "key-remediator-deny-all-attached";
-
-/// IAM takes some seconds to make a deny known everywhere, in which a session can renew itself: the console's cutoff is
-/// as much ahead. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
-const AHEAD: TimeDelta = TimeDelta::seconds(30);
 
 /// Denies a user or a role of which the event gives the identifier, if it is the one.
 pub async fn deny_identified(
@@ -34,7 +27,6 @@ pub async fn deny_identified(
     dry_run: bool,
     record: &mut Record,
     iam: &Iam,
-    now: DateTime<Utc>,
 ) -> Attempt {
     record.begin(Step::CheckPrincipal);
     if let Some(left) = is_another(on, iam).await.map_err(at(Step::CheckPrincipal))? {
@@ -43,7 +35,7 @@ pub async fn deny_identified(
     if dry_run {
         return Ok(Some(Left::DryRun));
     }
-    deny(&on.principal(), measure, record, iam, now).await
+    deny(&on.principal(), measure, record, iam).await
 }
 
 /// Why a principal must not be touched: it is another one than the event's, AWS's, or this function's own.
@@ -73,161 +65,143 @@ async fn is_another_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Opti
 }
 
 /// Denies a principal what the measure says.
-pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam, now: DateTime<Utc>) -> Attempt {
-    record.begin(Step::Deny(measure));
-    let left = match (on, measure) {
-        (Principal::User(user), Measure::Everything) => deny_everything(user, on, record, iam).await,
-        (_, Measure::Sessions) | (Principal::Role(_), Measure::Everything) => deny_sessions(on, record, iam, now).await,
-    };
-    // Once a deny holds, what failed is only what was to stand beside it.
-    let holds = record.has(|done| matches!(done, Done::Denied { .. }));
-    left.map_err(at(if holds { Step::BackUpDeny } else { Step::Deny(measure) }))
-}
-
-/// Denies every session that was issued until now. It never touches a long-term key: they have no time of issue.
-async fn deny_sessions(
-    on: &Principal,
-    record: &mut Record,
-    iam: &Iam,
-    now: DateTime<Utc>,
-) -> Result<Option<Left>, AwsError> {
-    let put = iam.put_policy(on, DENY_SESSIONS, &sessions_document(now)).await?;
-    if put == Put::Done {
-        let (on, measure) = (on.clone(), Measure::Sessions);
-        record.done.push(Done::Denied { on, measure, by: DeniedBy::OwnPolicy });
-    }
-    Ok(refused(put, on))
-}
-
-/// Denies a user everything, first by an inline policy, which one call puts there, then by AWS's own, which takes no
-/// space. Where a user has no space for one of them, the other is the only deny.
-async fn deny_everything(
-    user: &UserName,
-    on: &Principal,
-    record: &mut Record,
-    iam: &Iam,
-) -> Result<Option<Left>, AwsError> {
-    let denied = |by| Done::Denied { on: on.clone(), measure: Measure::Everything, by };
-    let inline = iam.put_policy(on, DENY_ALL, &deny_all_document()).await?;
-    if inline == Put::Done {
-        record.done.push(denied(DeniedBy::OwnPolicy));
-        record.begin(Step::BackUpDeny);
-    }
-    // It may have been attached by a person, and then restore has to leave it. So the mark that this function attached it
-    // is written before the attachment: if a try breaks off, the next one finds what is true.
-    if iam.is_denied_all(user).await? {
-        if inline != Put::Done {
-            record.done.push(denied(DeniedBy::Others));
+pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam) -> Attempt {
+    let step = Step::Deny(measure);
+    record.begin(step);
+    let denied = match (on, measure) {
+        (_, Measure::Everything) => attach(DenyPolicy::All, on, iam).await,
+        (Principal::User(_), Measure::TemporaryCredentials | Measure::OlderSessions) => {
+            attach(DenyPolicy::Temporary, on, iam).await
         }
-        return Ok(None);
-    }
-    let mark = iam.put_policy(on, ATTACHED, &deny_all_document()).await?;
-    if inline == Put::Done && mark != Put::Done {
-        return Ok(None);
-    }
-    match (iam.attach_deny_all(user).await?, mark) {
-        (Put::Done, Put::Done) if inline == Put::Done => Ok(None),
-        (Put::Done, mark) => {
-            record.done.push(denied(if mark == Put::Done { DeniedBy::OwnPolicy } else { DeniedBy::UnmarkedDenyAll }));
+        (Principal::Role(role), Measure::TemporaryCredentials | Measure::OlderSessions) => {
+            let put = iam.deny_older_sessions(role, DENY_SESSIONS).await.map_err(Cause::from);
+            put.map(|put| put.refusal(on).map_or(Ok(Means::Document), Err))
+        }
+    };
+    match denied.map_err(|cause| Failed { step, cause })? {
+        Ok(by) => {
+            record.done.push(Done::Denied { on: on.clone(), measure, by });
             Ok(None)
         }
-        (Put::NoSuchEntity | Put::QuotaFull | Put::Unmodifiable, _) => {
-            iam.delete_policy(on, ATTACHED).await?;
-            Ok(refused(inline, on))
-        }
+        Err(left) => Ok(Some(left)),
     }
 }
 
-/// Why IAM did not take a policy.
-fn refused(put: Put, on: &Principal) -> Option<Left> {
-    match put {
-        Put::Done => None,
-        Put::QuotaFull => Some(Left::QuotaFull(on.clone())),
-        Put::Unmodifiable => Some(Left::Unmodifiable(on.clone())),
-        Put::NoSuchEntity => Some(Left::PrincipalNotHere(on.clone())),
+/// Attaches a policy to a principal, or puts a user who has no space for one more into the group that carries it.
+async fn attach(policy: DenyPolicy, to: &Principal, iam: &Iam) -> Result<Result<Means, Left>, Cause> {
+    match (iam.attach(policy, to).await?, to) {
+        (Put::Done, _) => Ok(Ok(Means::Policy)),
+        (Put::NoSuchEntity, _) => what_is_missing(Missing::Policy(policy.name()), policy, to, iam).await,
+        (Put::QuotaFull, Principal::User(user)) => match iam.add_to_group(policy, user).await? {
+            Put::Done => Ok(Ok(Means::Group)),
+            Put::NoSuchEntity => what_is_missing(Missing::Group(policy.name()), policy, to, iam).await,
+            refused @ (Put::QuotaFull | Put::Unmodifiable) => Ok(refused.refusal(to).map_or(Ok(Means::Group), Err)),
+        },
+        (refused @ (Put::QuotaFull | Put::Unmodifiable), _) => Ok(refused.refusal(to).map_or(Ok(Means::Policy), Err)),
+    }
+}
+
+/// IAM does not tell whether it is the principal, or what was to be put on it, that it does not know.
+async fn what_is_missing(
+    missing: Missing,
+    policy: DenyPolicy,
+    on: &Principal,
+    iam: &Iam,
+) -> Result<Result<Means, Left>, Cause> {
+    if !iam.has(on).await? {
+        return Ok(Err(Left::PrincipalNotHere(on.clone())));
+    }
+    match on {
+        Principal::User(user) if iam.has_attached(policy, user).await? => Ok(Ok(Means::Policy)),
+        _ => Err(Cause::NotDeployed(missing)),
+    }
+}
+
+impl Put {
+    /// Why IAM did not do it.
+    fn refusal(self, on: &Principal) -> Option<Left> {
+        match self {
+            Self::Done => None,
+            Self::QuotaFull => Some(Left::QuotaFull(on.clone())),
+            Self::Unmodifiable => Some(Left::Unmodifiable(on.clone())),
+            Self::NoSuchEntity => Some(Left::PrincipalNotHere(on.clone())),
+        }
     }
 }
 
 /// Takes away what this function put on a principal that a command names.
-pub async fn restore(from: &Principal, measure: Measure, record: &mut Record, iam: &Iam) -> Attempt {
-    Ok((!lift(from, measure, record, iam).await?).then_some(Left::NoSuchPrincipal))
+pub async fn restore(from: &Principal, record: &mut Record, iam: &Iam) -> Attempt {
+    Ok((!lift(from, record, iam).await?).then_some(Left::NoSuchPrincipal))
 }
 
 /// Takes away what this function put on a principal, and nothing else. Whether there is such a principal.
-pub async fn lift(from: &Principal, measure: Measure, record: &mut Record, iam: &Iam) -> Result<bool, Failed> {
+///
+/// Each part is tried, whatever becomes of the others.
+pub async fn lift(from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, Failed> {
     record.begin(Step::Lift);
-    let lifted = lift_all(from, measure, record, iam).await.map_err(at(Step::Lift))?;
-    let is_there = lifted.is_some();
+    let lifted = match from {
+        Principal::User(user) => lift_from_user(user, from, record, iam).await,
+        Principal::Role(role) => lift_from_role(role, from, record, iam).await,
+    };
+    let is_there = lifted.map_err(at(Step::Lift))?;
+    let is_lifted = record.has(|done| matches!(done, Done::LiftedInPart { .. }));
     record.done.retain(|done| !matches!(done, Done::LiftedInPart { .. }));
-    record.done.extend(lifted);
+    if is_there {
+        let from = from.clone();
+        record.done.push(if is_lifted { Done::Lifted { from } } else { Done::NothingToLift { from } });
+    }
     Ok(is_there)
 }
 
-/// What was taken away; `None` when there is no such principal.
-async fn lift_all(
-    from: &Principal,
-    measure: Measure,
-    record: &mut Record,
-    iam: &Iam,
-) -> Result<Option<Done>, AwsError> {
-    let Some(policies) = iam.policies(from).await? else {
-        return Ok(None);
-    };
-    let ours: Vec<_> = policies.iter().filter(|name| name.starts_with(OURS)).collect();
-    // Whether it is attached without this function's mark.
-    let mut deny_all_stays = false;
-    if let Principal::User(user) = from {
-        if policies.iter().any(|name| name == ATTACHED) {
-            // The mark is removed last, so that a second try can still detach what a first one left.
-            iam.detach_deny_all(user).await?;
-            record.done.push(Done::LiftedInPart { from: from.clone() });
-        } else if measure == Measure::Everything {
-            deny_all_stays = iam.is_denied_all(user).await?;
+/// Whether there is such a user.
+async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, AwsError> {
+    let mut failed = None;
+    for policy in [DenyPolicy::All, DenyPolicy::Temporary] {
+        lifted(iam.detach(policy, from).await, from, record, &mut failed);
+        lifted(iam.remove_from_group(policy, user).await, from, record, &mut failed);
+    }
+    let inline = iam.policies(from).await;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    match inline {
+        Ok(names) => {
+            let is_there = names.is_some();
+            record.leftovers = leftovers(names.unwrap_or_default());
+            Ok(is_there)
         }
-    }
-    for (index, name) in ours.iter().enumerate() {
-        iam.delete_policy(from, name).await?;
-        if index + 1 < ours.len() && !record.has(|done| matches!(done, Done::LiftedInPart { .. })) {
-            record.done.push(Done::LiftedInPart { from: from.clone() });
+        // Whatever was taken away was a user's.
+        Err(error) if record.has(|done| matches!(done, Done::LiftedInPart { .. })) => {
+            record.failed.push(at(Step::ListLeftovers)(error));
+            Ok(true)
         }
+        Err(error) => Err(error),
     }
-    let from = from.clone();
-    Ok(Some(if ours.is_empty() && !deny_all_stays {
-        Done::NothingToLift { from }
-    } else {
-        Done::Lifted { from, deny_all_stays }
-    }))
 }
 
-fn sessions_document(now: DateTime<Utc>) -> String {
-    let until = (now + AHEAD).to_rfc3339_opts(SecondsFormat::Secs, true);
-    let condition = json!({"DateLessThan": {"aws:TokenIssueTime": until}});
-    json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition},
-    ]})
-    .to_string()
+/// Whether there is such a role.
+async fn lift_from_role(role: &RoleName, from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, AwsError> {
+    let Some(inline) = iam.policies(from).await? else { return Ok(false) };
+    let mut failed = None;
+    lifted(iam.detach(DenyPolicy::All, from).await, from, record, &mut failed);
+    let (own, others): (Vec<_>, Vec<_>) = inline.into_iter().partition(|name| name == DENY_SESSIONS);
+    if !own.is_empty() {
+        lifted(iam.delete_policy(role, DENY_SESSIONS).await, from, record, &mut failed);
+    }
+    record.leftovers = leftovers(others);
+    failed.map_or(Ok(true), Err)
 }
 
-fn deny_all_document() -> String {
-    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}).to_string()
+fn lifted(answer: Result<Change, AwsError>, from: &Principal, record: &mut Record, failed: &mut Option<AwsError>) {
+    let is_known = record.has(|done| matches!(done, Done::LiftedInPart { .. }));
+    match answer {
+        Ok(Change::Done) if !is_known => record.done.push(Done::LiftedInPart { from: from.clone() }),
+        Ok(Change::Done | Change::NoSuchEntity) => {}
+        Err(error) => *failed = failed.take().or(Some(error)),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_are_denied_up_to_half_a_minute_from_now_and_long_term_keys_never() {
-        let now = DateTime::parse_from_rfc3339("2026-11-22T23:59:45.7Z").expect("a time").to_utc();
-        let document: serde_json::Value = serde_json::from_str(&sessions_document(now)).expect("JSON");
-        let statement = &document["Statement"][0];
-        assert_eq!(statement["Effect"], "Deny");
-        // Without IfExists, as a request with a long-term key has no time of issue and must not be denied.
-        assert_eq!(statement["Condition"], json!({"DateLessThan": {"aws:TokenIssueTime": "2026-11-23T00:00:15Z"}}));
-    }
-
-    #[test]
-    fn all_denies_leave_most_of_the_2048_characters_of_a_users_inline_policies() {
-        assert!(sessions_document(Utc::now()).len() + 2 * deny_all_document().len() < 512);
-    }
+/// The inline policies that an earlier version of this function left.
+fn leftovers(inline: Vec<String>) -> Vec<ForeignText> {
+    inline.iter().filter(|name| name.starts_with(OURS)).map(|name| ForeignText::new(name)).collect()
 }

@@ -19,7 +19,7 @@ mod trusted_advisor;
 
 use serde_json::{Map, Value};
 
-use crate::finding::{Finding, Origin};
+use crate::finding::{Basis, Finding, Origin};
 use crate::names::ForeignText;
 use fields::Fields;
 
@@ -54,6 +54,8 @@ pub enum Unreadable {
     Event,
     /// A command with a parameter that is wrong: its author can correct it.
     Command,
+    /// A command, where `COMMANDS` lets people give none.
+    CommandsOff,
 }
 
 impl EventError {
@@ -89,6 +91,19 @@ pub fn read(input: &str) -> Vec<Item> {
     }
     envelopes.open(input, "", Sender::Caller);
     envelopes.items
+}
+
+/// The same where people may give no commands.
+pub fn without_commands(items: Vec<Item>) -> Vec<Item> {
+    let refused = |finding: Finding| match finding.basis {
+        Basis::Command(_) => {
+            let field = finding.origin.kind.as_ref().map_or_else(|| "the command".to_owned(), ToString::to_string);
+            let problem = "is refused, as COMMANDS is false".to_owned();
+            Err(EventError { kind: Unreadable::CommandsOff, field, problem })
+        }
+        _ => Ok(finding),
+    };
+    items.into_iter().map(|item| Item { content: item.content.and_then(refused), ..item }).collect()
 }
 
 /// `None` when the value is not meant to be a command.

@@ -1,7 +1,7 @@
 //! Stable names for everything that can be reported: alarms, filters and scripts depend on them and not on sentences.
 //! `docs/reasons.md` lists them.
 
-use crate::credential::KeyStatus;
+use crate::credential::{KeyStatus, Principal};
 use crate::event::Unreadable;
 use crate::failure::{Cause, Failed};
 use crate::finding::NotInForce;
@@ -10,6 +10,16 @@ use crate::record::{Done, Left, Outcome, Record};
 
 /// At every cold start.
 pub const STARTED: &str = "started";
+
+/// At a cold start, for an entry of `EXEMPT` that protects nobody any more.
+pub const EXEMPTION_EXPIRED: &str = "exemption_expired";
+
+/// Where an entry of `EXEMPT` protected a credential that soon protects nobody any more.
+pub const EXEMPTION_ENDS: &str = "exemption_ends";
+
+/// Those that stand in no row of the catalogue.
+#[cfg(test)]
+pub const ALONE: [&str; 3] = [STARTED, EXEMPTION_EXPIRED, EXEMPTION_ENDS];
 
 /// The code of a result: why the credential was left alone, or else the last change to what the event names. `None` for
 /// a credential of which nothing is known but that a step failed.
@@ -36,8 +46,9 @@ fn of_done(done: &Done) -> &'static str {
         Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired) => "key_deactivated",
         Done::KeyDeleted => "key_deleted",
         Done::RootKeyDeleted => "root_key_deleted",
-        Done::Denied { measure: Measure::Sessions, .. } => "sessions_denied",
-        Done::Denied { measure: Measure::Everything, .. } => "user_denied",
+        Done::Denied { measure: Measure::TemporaryCredentials | Measure::OlderSessions, .. } => "sessions_denied",
+        Done::Denied { measure: Measure::Everything, on: Principal::User(_), .. } => "user_denied",
+        Done::Denied { measure: Measure::Everything, on: Principal::Role(_), .. } => "role_denied",
         Done::Lifted { .. } | Done::LiftedInPart { .. } => "denies_lifted",
         Done::NothingToLift { .. } => "nothing_to_lift",
     }
@@ -91,19 +102,20 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::SetStatus(KeyStatus::Active) => "activate_key",
         Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => "deactivate_key",
         Step::CheckPrincipal => "check_principal",
-        Step::Deny(Measure::Sessions) => "deny_sessions",
-        Step::Deny(Measure::Everything) => "deny_user",
-        Step::BackUpDeny => "back_up_deny",
+        Step::Deny(Measure::TemporaryCredentials | Measure::OlderSessions) => "deny_sessions",
+        Step::Deny(Measure::Everything) => "deny_principal",
         Step::Lift => "lift_denies",
         Step::DeleteKey => "delete_key",
         Step::DeleteRootKey => "delete_root_key",
         Step::ListCredentials => "list_credentials",
+        Step::ListLeftovers => "list_leftovers",
         Step::Confirm => "confirm",
     };
     let kind = match &failed.cause {
         Cause::Aws(_) if failed.is_not_permitted() => "not_permitted",
         Cause::Aws(_) => "failed",
         Cause::Disagreement(_) => "contradicted",
+        Cause::NotDeployed(_) => "not_deployed",
         Cause::OutOfTime => "out_of_time",
     };
     format!("{step}_{kind}")
@@ -115,5 +127,6 @@ pub fn of_unreadable(kind: Unreadable) -> &'static str {
         Unreadable::Envelope => "envelope_unreadable",
         Unreadable::Event => "event_unreadable",
         Unreadable::Command => "command_refused",
+        Unreadable::CommandsOff => "commands_off",
     }
 }

@@ -6,7 +6,7 @@ use crate::case::Case;
 use crate::credential::{KeyStatus, Principal};
 use crate::finding::Operation;
 use crate::names::{AccessKeyId, UserName};
-use crate::record::{DeniedBy, Done};
+use crate::record::Done;
 
 /// The input of this function that takes back what was done, and nothing else; `None` where there is nothing to take
 /// back.
@@ -26,10 +26,8 @@ pub fn undo(case: &Case<'_>) -> Option<Value> {
 /// Whom this function denied something.
 fn denied(done: &Done) -> Option<&Principal> {
     match done {
-        Done::Denied { on, by: DeniedBy::OwnPolicy, .. } => Some(on),
-        // Nobody can tell the one from the other, so a restore leaves both.
-        Done::Denied { by: DeniedBy::Others | DeniedBy::UnmarkedDenyAll, .. }
-        | Done::StatusSet(_)
+        Done::Denied { on, .. } => Some(on),
+        Done::StatusSet(_)
         | Done::KeyDeleted
         | Done::RootKeyDeleted
         | Done::Lifted { .. }

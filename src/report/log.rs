@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use tracing::Level;
 
 use super::prose::Words;
@@ -12,12 +13,15 @@ use crate::config::Config;
 use crate::event::EventError;
 use crate::finding::Severity;
 use crate::names::{AccountId, ForeignText};
-use crate::record::{ListedKey, Outcome};
+use crate::record::{Left, ListedKey, Outcome};
 
 /// One line at a cold start: what runs here, and with which configuration.
 pub fn started(config: &Config, account: &AccountId) {
     let (version, configuration) = (env!("CARGO_PKG_VERSION"), &config.effective);
     tracing::info!(code = code::STARTED, version, account_id = %account, configuration, "key-remediator has started");
+    for entry in config.exempt.expired(Utc::now().date_naive()) {
+        tracing::warn!(code = code::EXEMPTION_EXPIRED, "{}", prose::exemption_expired(entry));
+    }
 }
 
 /// What became of a credential. Where only a failure is known, there is only the failure's line.
@@ -30,6 +34,10 @@ pub fn result(case: &Case<'_>, function: &str) {
         Outcome::Failed => Level::ERROR,
     };
     line(level, code, Some(outcome), case, function, &prose::result(case));
+    let entry = case.record.left.as_ref().and_then(Left::exemption);
+    if let Some((entry, last_day)) = entry.and_then(|entry| Some((entry, entry.ends_soon?))) {
+        line(Level::WARN, code::EXEMPTION_ENDS, None, case, function, &prose::exemption_ends(entry, last_day));
+    }
 }
 
 /// The steps that failed, those that only inform as warnings.

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use chrono::NaiveDate;
+
 use serde_json::{Value, json};
 
 use super::code;
@@ -13,11 +15,11 @@ use crate::config::Config;
 use crate::credential::{Credential, KeyStatus, NamedAccounts, Principal, ReservedRole};
 use crate::decision::decide;
 use crate::event::{self, EventError, Unreadable};
-use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed};
+use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed, Missing};
 use crate::finding::{Finding, NotInForce};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 use crate::plan::{Beyond, Measure, Plan, Step};
-use crate::record::{DeniedBy, Done, KeysSeen, Left, ListedKey, Outcome, Record};
+use crate::record::{Done, Entry, KeysSeen, Left, ListedKey, Means, Outcome, Record};
 
 const OWN: &str = "123456789012";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -76,6 +78,10 @@ fn own() -> AccountId {
     AccountId::new(OWN).expect("valid")
 }
 
+fn today() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2027, 3, 31).expect("a day")
+}
+
 fn user() -> UserName {
     UserName::new("Bob").expect("valid")
 }
@@ -109,7 +115,7 @@ fn left_by_the_decision() -> Vec<Row> {
         (custom(&json!({"accessKeyId": KEY})), &[]),
         (key(), &[("EXEMPT", "b*")]),
         (key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"), &[]),
-        (key_of("AssumedRole", "ASIAIOSFODNN7EXAMPLE"), &[("CONTAINMENT", "sessions")]),
+        (key_of("AssumedRole", "ASIAIOSFODNN7EXAMPLE"), &[("ROLE_SESSIONS", "deny")]),
         (key_of("AssumedRole", KEY), &[]),
         (guardduty(&json!({"userType": "IAMUser", "userName": "Bob"})), &[]),
         (key_of("Root", KEY), &[]),
@@ -126,7 +132,7 @@ fn left_by_the_decision() -> Vec<Row> {
         ),
     ];
     let row = |(finding, variables): (Finding, &[(&str, &str)])| {
-        let left = decide(&finding, &config(variables), &own()).expect_err("left alone");
+        let left = decide(&finding, &config(variables), &own(), today()).expect_err("left alone");
         of_result(&Case::new(&finding, None, Record { left: Some(left), ..Record::default() }))
     };
     rows.into_iter().map(row).collect()
@@ -136,7 +142,7 @@ fn left_by_the_decision() -> Vec<Row> {
 fn left_by_containment() -> Vec<Row> {
     let key = || key_of("IAMUser", KEY);
     let rows = vec![
-        (key(), Left::OwnerExempt { entry: "b*".to_owned() }),
+        (key(), Left::OwnerExempt { by: Entry { text: "b*".to_owned(), ends_soon: None } }),
         (key(), Left::OwnerDiffers { named: UserName::new("Carol").expect("valid") }),
         (key(), Left::NoSuchKey),
         (with_account(key_of("Root", KEY)), Left::NoSuchRootKey),
@@ -167,30 +173,44 @@ fn left_by_containment() -> Vec<Row> {
 
 /// A configuration that acts on everything.
 fn all() -> Config {
-    config(&[("CONTAINMENT", "principal"), ("MEMBER_ROLE", "member"), ("ROOT_KEYS", "delete"), ("ACTION", "delete")])
+    config(&[
+        ("CONTAINMENT", "principal"),
+        ("ROLE_SESSIONS", "deny"),
+        ("MEMBER_ROLE", "member"),
+        ("ROOT_KEYS", "delete"),
+        ("ACTION", "delete"),
+    ])
 }
 
 fn plan<'c>(finding: &'c Finding, config: &'c Config) -> Plan<'c> {
-    decide(finding, config, &own()).expect("a plan")
+    decide(finding, config, &own(), today()).expect("a plan")
 }
 
 /// What is done.
 fn done() -> Vec<Row> {
     let key = || key_of("IAMUser", KEY);
     let deactivated = || Done::StatusSet(KeyStatus::Inactive);
-    let denied = |on, measure| Done::Denied { on, measure, by: DeniedBy::OwnPolicy };
+    let denied = |on, measure| Done::Denied { on, measure, by: Means::Policy };
     let rows = vec![
         (key(), vec![deactivated()]),
         (key(), vec![deactivated(), denied(Principal::User(user()), Measure::Everything), Done::KeyDeleted]),
         (with_account(key_of("Root", KEY)), vec![Done::RootKeyDeleted]),
-        (role_session(), vec![denied(Principal::Role(role()), Measure::Sessions)]),
-        (key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"), vec![denied(Principal::User(user()), Measure::Everything)]),
+        (role_session(), vec![denied(Principal::Role(role()), Measure::OlderSessions)]),
+        (role_session(), vec![denied(Principal::Role(role()), Measure::Everything)]),
+        (
+            key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"),
+            vec![denied(Principal::User(user()), Measure::TemporaryCredentials)],
+        ),
+        (
+            key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"),
+            vec![Done::Denied { on: Principal::User(user()), measure: Measure::Everything, by: Means::Group }],
+        ),
         (
             finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}})),
             vec![Done::StatusSet(KeyStatus::Active)],
         ),
         (restore_sessions(), vec![Done::NothingToLift { from: Principal::Role(role()) }]),
-        (restore_sessions(), vec![Done::Lifted { from: Principal::Role(role()), deny_all_stays: false }]),
+        (restore_sessions(), vec![Done::Lifted { from: Principal::Role(role()) }]),
     ];
     let config = all();
     let row = |(finding, done): (Finding, Vec<Done>)| {
@@ -217,10 +237,10 @@ fn failed() -> Vec<Row> {
         (Step::DeleteKey, "iam:DeleteAccessKey", Some(Disagreement::StillThere)),
         (Step::DeleteRootKey, "sts:AssumeRoot", Some(Disagreement::StillThere)),
         (Step::CheckPrincipal, "iam:GetRole", None),
-        (Step::Deny(Measure::Sessions), "iam:PutUserPolicy", None),
-        (Step::Deny(Measure::Everything), "iam:PutUserPolicy", None),
-        (Step::BackUpDeny, "iam:AttachUserPolicy", None),
-        (Step::Lift, "iam:DeleteUserPolicy", Some(Disagreement::DeniesTheUser)),
+        (Step::Deny(Measure::OlderSessions), "iam:PutRolePolicy", None),
+        (Step::Deny(Measure::Everything), "iam:AttachUserPolicy", None),
+        (Step::Lift, "iam:DetachUserPolicy", Some(Disagreement::DeniesTheUser)),
+        (Step::ListLeftovers, "iam:ListUserPolicies", None),
         (Step::Confirm, "iam:ListAccessKeys", None),
         (Step::ListCredentials, "iam:GetLoginProfile", None),
     ];
@@ -232,16 +252,25 @@ fn failed() -> Vec<Row> {
             Some(aws(call, AwsErrorKind::Failed, "ServiceFailure: …")),
             Some(Cause::OutOfTime),
             disagreement.map(Cause::Disagreement),
+            missing(step).map(Cause::NotDeployed),
         ];
         rows.extend(causes.into_iter().flatten().map(|cause| of_failed(&Failed { step, cause })));
     }
     rows
 }
 
+fn missing(step: Step) -> Option<Missing> {
+    match step {
+        Step::Deny(Measure::Everything) => Some(Missing::Policy("key-remediator-deny-all")),
+        Step::Deny(_) => Some(Missing::Group("key-remediator-deny-temporary")),
+        _ => None,
+    }
+}
+
 fn of_failed(failed: &Failed) -> Row {
     let finding = match failed.step {
         Step::DeleteRootKey => with_account(key_of("Root", KEY)),
-        Step::CheckPrincipal | Step::Deny(Measure::Sessions) => role_session(),
+        Step::CheckPrincipal | Step::Deny(Measure::TemporaryCredentials | Measure::OlderSessions) => role_session(),
         Step::SetStatus(KeyStatus::Active) => {
             finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}}))
         }
@@ -249,7 +278,7 @@ fn of_failed(failed: &Failed) -> Row {
         Step::FindOwner
         | Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired)
         | Step::Deny(Measure::Everything)
-        | Step::BackUpDeny
+        | Step::ListLeftovers
         | Step::DeleteKey
         | Step::ListCredentials
         | Step::Confirm => key_of("IAMUser", KEY),
@@ -270,6 +299,7 @@ fn unreadable() -> Vec<Row> {
         (Unreadable::Envelope, "Records[0].body", "is not JSON in a text"),
         (Unreadable::Event, "detail.severity", "is missing"),
         (Unreadable::Command, "UpdateAccessKey.AccessKeyId", "is missing"),
+        (Unreadable::CommandsOff, "UpdateAccessKey", "is refused, as COMMANDS is false"),
     ];
     let row = |(kind, field, problem): (Unreadable, &str, &str)| {
         let words = prose::unreadable(&EventError { kind, field: field.to_owned(), problem: problem.to_owned() });
@@ -285,9 +315,10 @@ fn page() -> String {
          scripts on them, not on sentences. The sentences here are examples; `src/report/reasons.rs` writes this page from\n\
          them.\n\n\
          Some codes are of the process: `started` is the line at every cold start, with the version and the\n\
-         configuration; `invalid_configuration` and `cannot_start` say why the function does not start;\n\
+         configuration; `exemption_expired` an entry of EXEMPT that protects nobody any more; `invalid_configuration` and `cannot_start` say why the function does not start;\n\
          `answer_not_taken` says that Lambda did not take an answer, which the log holds. Lines of the Lambda\n\
-         runtime's own have no code.\n",
+         runtime's own have no code. `exemption_ends` comes beside a result for which an entry of EXEMPT decided that\n\
+         ends within two weeks.\n",
     );
     let mut section = |title: &str, about: &str, rows: Vec<Row>| {
         write!(page, "\n## {title}\n\n{about}\n\n| code | outcome | what it says | what to do |\n|---|---|---|---|\n")
@@ -336,6 +367,6 @@ fn every_code_is_in_the_catalogue() {
     };
     let is_there = |literal: &str| codes.iter().any(|code| is_a_part(code, literal));
     let missing: Vec<_> =
-        literals.into_iter().filter(|literal| *literal != code::STARTED && !is_there(literal)).collect();
+        literals.into_iter().filter(|literal| !code::ALONE.contains(literal) && !is_there(literal)).collect();
     assert_eq!(missing, [""; 0]);
 }

@@ -57,7 +57,7 @@ pub fn lines(input: &Value, variables: &[(&str, &str)]) -> Vec<String> {
 fn decided_about(finding: &Finding, config: &Config, own: &AccountId) -> Decided {
     let (key, user) = (finding.credential.key(), finding.credential.user());
     let mut account = finding.accounts.first().cloned();
-    let (what, acts) = match decide(finding, config, own) {
+    let (what, acts) = match decide(finding, config, own, chrono::Utc::now().date_naive()) {
         Ok(plan) => {
             let may_be_asked = |asked: &AccountId| match &account {
                 Some(_) => finding.accounts.name(asked),

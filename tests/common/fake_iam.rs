@@ -37,6 +37,11 @@ struct State {
     roles: Vec<Role>,
     policies: BTreeMap<(String, String), BTreeMap<String, String>>,
     attached: BTreeSet<(String, String, String)>,
+    /// The members of groups, by account, user and group.
+    members: BTreeSet<(String, String, String)>,
+    /// Whether the accounts lack what the function's stack makes.
+    lacks_policies: bool,
+    lacks_groups: bool,
     calls: Vec<Call>,
     faults: Vec<Fault>,
     every_other: Option<ResponseTemplate>,
@@ -108,6 +113,9 @@ impl Call {
             "AssumeRole" => self.parameter("RoleArn"),
             "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
             "GetAccessKeyLastUsed" => of(&self.account, "user/*"),
+            "AddUserToGroup" | "RemoveUserFromGroup" => {
+                of(&self.account, &format!("group/key-remediator/{}", self.parameter("GroupName")))
+            }
             _ => of(&self.account, self.principal().as_deref().unwrap_or("root")),
         }
     }
@@ -115,7 +123,8 @@ impl Call {
     /// `Action` and what it is about, in the account named when it is not the function's.
     fn line(&self) -> String {
         let policy_arn = self.parameters.get("PolicyArn").and_then(|arn| arn.rsplit('/').next().map(str::to_owned));
-        let named = ["RoleArn", "TargetPrincipal", "UserName", "RoleName", "AccessKeyId", "Status", "PolicyName"];
+        let named =
+            ["RoleArn", "TargetPrincipal", "UserName", "RoleName", "AccessKeyId", "Status", "PolicyName", "GroupName"];
         let named = named.iter().filter_map(|name| self.parameters.get(*name).cloned()).chain(policy_arn);
         let elsewhere = (self.account != OWN).then(|| format!("{}:", self.account));
         let parts = elsewhere.into_iter().chain([self.action.clone()]).chain(named);
@@ -192,6 +201,31 @@ impl FakeIam {
         self
     }
 
+    /// The accounts lack the policies that the function's stack makes.
+    pub fn without_policies(self) -> Self {
+        self.state().lacks_policies = true;
+        self
+    }
+
+    /// The accounts lack the groups that the function's stack makes.
+    pub fn without_groups(self) -> Self {
+        self.state().lacks_groups = true;
+        self
+    }
+
+    /// Puts a user into a group, as somebody else would.
+    pub fn with_group(self, user: &str, group: &str) -> Self {
+        self.state().members.insert((OWN.to_owned(), user.to_lowercase(), group.to_owned()));
+        self
+    }
+
+    /// The groups of a user of the function's account.
+    pub fn groups(&self, user: &str) -> Vec<String> {
+        let state = self.state();
+        let of = state.members.iter().filter(|(account, member, _)| account == OWN && *member == user.to_lowercase());
+        of.map(|(_, _, group)| group.clone()).collect()
+    }
+
     /// The next calls of an action get these answers.
     pub fn first(self, action: &'static str, answers: impl IntoIterator<Item = ResponseTemplate>) -> Self {
         let answers = answers.into_iter().collect();
@@ -258,6 +292,20 @@ impl FakeIam {
     pub fn policies(&self, principal: &str) -> BTreeMap<String, String> {
         let of = (OWN.to_owned(), principal.to_lowercase());
         self.state().policies.get(&of).cloned().unwrap_or_default()
+    }
+
+    /// What this function denies a principal of its account: the names of policies, of groups as `group/NAME`, and of
+    /// inline policies as `inline/NAME`.
+    pub fn denials(&self, principal: &str) -> Vec<String> {
+        let is_own = |name: &String| name.contains("key-remediator-deny-");
+        let attached = self.attached(principal).into_iter();
+        let attached = attached.filter_map(|arn| Some(arn.split_once(":policy/key-remediator/")?.1.to_owned()));
+        let inline = self.policies(principal).into_keys().map(|name| format!("inline/{name}"));
+        let state = self.state();
+        let user = principal.strip_prefix("user/").unwrap_or_default().to_lowercase();
+        let groups = state.members.iter().filter(|(account, member, _)| account == OWN && *member == user);
+        let groups = groups.map(|(_, _, group)| format!("group/{group}"));
+        attached.chain(groups).chain(inline).filter(is_own).collect()
     }
 
     /// The managed policies of a principal of the function's account.
@@ -378,6 +426,13 @@ impl State {
         }
     }
 
+    /// The policies of this function's stack are of the account in which they are attached.
+    fn has_policy(&self, call: &Call) -> bool {
+        let arn = call.parameter("PolicyArn");
+        let of_the_stack = format!(":iam::{}:policy/key-remediator/", call.account);
+        arn.contains(":iam::aws:policy/") || arn.contains(&of_the_stack) && !self.lacks_policies
+    }
+
     fn root_caller(&self, call: &Call) -> Option<String> {
         let assumed =
             |earlier: &Call| earlier.action == "AssumeRoot" && earlier.parameter("TargetPrincipal") == call.account;
@@ -400,6 +455,7 @@ impl State {
             return error(404, "NoSuchEntity", "The principal cannot be found.");
         }
         let attachment = (on.0.clone(), on.1.clone(), call.parameter("PolicyArn"));
+        let member = (on.0.clone(), call.parameter("UserName").to_lowercase(), call.parameter("GroupName"));
         let done = success(&call.action, "");
         let gone = || error(404, "NoSuchEntity", "There is nothing of that name.");
         match call.action.as_str() {
@@ -425,11 +481,28 @@ impl State {
                 let names = names.concat();
                 success(&call.action, &format!("<PolicyNames>{names}</PolicyNames><IsTruncated>false</IsTruncated>"))
             }
-            "AttachUserPolicy" => {
+            "AttachUserPolicy" | "AttachRolePolicy" => {
+                if !self.has_policy(call) {
+                    return error(404, "NoSuchEntity", "Policy does not exist or is not attachable.");
+                }
                 self.attached.insert(attachment);
                 done
             }
-            "DetachUserPolicy" => {
+            "AddUserToGroup" => {
+                if self.lacks_groups {
+                    return error(404, "NoSuchEntity", "The group cannot be found.");
+                }
+                self.members.insert(member);
+                done
+            }
+            "RemoveUserFromGroup" => {
+                if self.members.remove(&member) {
+                    done
+                } else {
+                    gone()
+                }
+            }
+            "DetachUserPolicy" | "DetachRolePolicy" => {
                 if self.attached.remove(&attachment) {
                     done
                 } else {

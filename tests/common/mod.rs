@@ -127,10 +127,20 @@ impl Account {
         listed.access_key_metadata().iter().map(key).collect()
     }
 
-    /// The names of a user's inline policies, from IAM.
-    pub async fn policies(&self, user: &str) -> Vec<String> {
-        let listed = self.iam.list_user_policies().user_name(user).send().await.expect("moto lists policies");
-        listed.policy_names().to_vec()
+    /// Makes the policies of the function's stack.
+    pub async fn deploy(&self) {
+        let document =
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}"#;
+        for name in ["key-remediator-deny-all", "key-remediator-deny-temporary"] {
+            let policy = self.iam.create_policy().policy_name(name).path("/key-remediator/").policy_document(document);
+            policy.send().await.expect("moto creates a policy");
+        }
+    }
+
+    /// The names of the policies that are attached to a user, from IAM.
+    pub async fn attached(&self, user: &str) -> Vec<String> {
+        let listed = self.iam.list_attached_user_policies().user_name(user).send().await.expect("moto lists policies");
+        listed.attached_policies().iter().filter_map(|policy| policy.policy_name().map(str::to_owned)).collect()
     }
 
     /// The function in this account, with more variables.

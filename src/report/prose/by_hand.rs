@@ -96,10 +96,16 @@ pub(super) fn end_sessions_of(on: &Principal) -> String {
 }
 
 pub(super) fn lift_by_hand(from: &Principal) -> String {
-    format!(
-        "remove the inline policies of {from} whose names begin with key-remediator-deny-, and detach AWSDenyAll if one \
-         of them is key-remediator-deny-all-attached"
-    )
+    match from {
+        Principal::User(_) => format!(
+            "detach the policies key-remediator-deny-all and key-remediator-deny-temporary from {from}, and remove it from \
+             the groups of these names"
+        ),
+        Principal::Role(_) => format!(
+            "detach the policy key-remediator-deny-all from {from}, and remove its inline policy \
+             key-remediator-deny-sessions"
+        ),
+    }
 }
 
 /// A command for somebody with credentials of the key's account.

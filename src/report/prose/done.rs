@@ -4,7 +4,7 @@ use super::{account, denied, given, key_of_user};
 use crate::case::Case;
 use crate::credential::{Credential, KeyStatus};
 use crate::plan::Then;
-use crate::record::{DeniedBy, Done, Outcome};
+use crate::record::{Done, Means, Outcome};
 
 /// What AWS confirmed, in order.
 pub(super) fn done(case: &Case<'_>) -> String {
@@ -38,23 +38,16 @@ pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
         }
         Done::KeyDeleted => "the key was deleted".to_owned(),
         Done::RootKeyDeleted => format!("{key} was deleted"),
-        Done::Denied { on, measure, by: DeniedBy::OwnPolicy } => format!("{on} was denied {}", denied(*measure)),
-        Done::Denied { on, measure, by: DeniedBy::Others } => {
-            format!("{on} had been denied {} before", denied(*measure))
+        Done::Denied { on, measure, by: Means::Policy | Means::Document } => {
+            format!("{on} was denied {}", denied(*measure))
         }
-        Done::Denied { on, measure, by: DeniedBy::UnmarkedDenyAll } => format!(
-            "{on} was denied {} by AWSDenyAll alone, which a restore will leave, as the user's policies have no space \
-             for a mark: detach it by hand then",
-            denied(*measure)
-        ),
-        Done::Lifted { from, deny_all_stays: false } if is_restored => {
+        Done::Denied { on, measure, by: Means::Group } => {
+            format!("{on} was denied {} by a group, as no more policies can be attached to it", denied(*measure))
+        }
+        Done::Lifted { from } if is_restored => {
             format!("what was put on {from} was taken away, which protected the user's other keys, too")
         }
-        Done::Lifted { from, deny_all_stays: false } => format!("what was put on {from} was taken away"),
-        Done::Lifted { from, deny_all_stays: true } => format!(
-            "what was put on {from} was taken away, but AWSDenyAll is attached without this function's mark: detach it \
-             by hand unless somebody wants it there"
-        ),
+        Done::Lifted { from } => format!("what was put on {from} was taken away"),
         Done::LiftedInPart { from } => format!("a part of what was put on {from} was taken away"),
         Done::NothingToLift { from } => format!("there was nothing of this function on {from}"),
     }
@@ -63,7 +56,7 @@ pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
 /// Whether denies on the key's user are lifted with the key.
 pub(super) fn lifts(case: &Case<'_>) -> bool {
     let plan = case.plan.as_ref();
-    plan.is_some_and(|plan| plan.then.iter().any(|then| matches!(then, Then::LiftFromOwner(_))))
+    plan.is_some_and(|plan| plan.then.iter().any(|then| *then == Then::LiftFromOwner))
 }
 
 /// A key that nobody had to deactivate, before what was done to its user.

@@ -4,10 +4,10 @@ use super::super::command::undo;
 use super::by_hand::{end_sessions_of, lift_by_hand_of, run_by_hand};
 use super::done::sentence_of;
 use super::left::why_left;
-use super::{SEND_AGAIN, Words, account, given, key_of_user, principal};
+use super::{SEND_AGAIN, Words, account, denied, given, key_of_user, principal};
 use crate::case::Case;
 use crate::credential::{KeyStatus, Principal};
-use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed};
+use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed, Missing};
 use crate::finding::{Basis, Operation};
 use crate::plan::{First, Measure, Step};
 use crate::record::Done;
@@ -46,6 +46,15 @@ pub(super) fn did_not_work(case: &Case<'_>, failed: &Failed) -> String {
             format!("could not {}, because {error}", attempted(case, &key, failed.step))
         }
         Cause::Aws(error) => format!("{}, because {error}", not_confirmed(case, &key, failed.step)),
+        Cause::NotDeployed(missing) => format!(
+            "could not {}, because account {} has no {}",
+            attempted(case, &key, failed.step),
+            account(case),
+            match missing {
+                Missing::Policy(name) => format!("policy {name}"),
+                Missing::Group(name) => format!("group {name}"),
+            }
+        ),
         Cause::OutOfTime => {
             format!("{}, because the time of the invocation ran out", not_confirmed(case, &key, failed.step))
         }
@@ -79,12 +88,11 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::SetStatus(KeyStatus::Active) => format!("make {key} active again"),
         Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => format!("deactivate {key}"),
         Step::CheckPrincipal => format!("find out whether {on} is the one that the event means"),
-        Step::Deny(Measure::Sessions) => format!("end the sessions of {on} that were issued before now"),
-        Step::Deny(Measure::Everything) => format!("deny {on} everything"),
-        Step::BackUpDeny => format!("put AWSDenyAll beside the deny on {on}"),
+        Step::Deny(measure) => format!("deny {on} {}", denied(measure)),
         Step::Lift => format!("take away all that was put on {on}"),
         Step::DeleteKey | Step::DeleteRootKey => format!("delete {key}"),
         Step::ListCredentials => format!("read what else {on} can sign in with"),
+        Step::ListLeftovers => format!("read whether an earlier version left inline policies on {on}"),
         Step::Confirm => format!("read the state of {key}"),
     }
 }
@@ -94,14 +102,10 @@ pub(super) fn not_confirmed(case: &Case<'_>, key: &str, step: Step) -> String {
     let on = principal(case);
     match step {
         Step::SetStatus(status) => format!("IAM did not confirm that {key} was {}", given(status)),
-        Step::Deny(Measure::Sessions) => {
-            format!("IAM did not confirm that the sessions of {on} that were issued before now were ended")
-        }
-        Step::Deny(Measure::Everything) => format!("IAM did not confirm that {on} was denied everything"),
-        Step::BackUpDeny => format!("IAM did not confirm that AWSDenyAll was put beside the deny on {on}"),
+        Step::Deny(measure) => format!("IAM did not confirm that {on} was denied {}", denied(measure)),
         Step::Lift => format!("IAM did not confirm that all that was put on {on} was taken away"),
         Step::DeleteKey | Step::DeleteRootKey => format!("IAM did not confirm that {key} was deleted"),
-        Step::FindOwner | Step::CheckPrincipal | Step::ListCredentials | Step::Confirm => {
+        Step::FindOwner | Step::CheckPrincipal | Step::ListCredentials | Step::ListLeftovers | Step::Confirm => {
             format!("could not {}", attempted(case, key, step))
         }
     }
@@ -113,12 +117,12 @@ pub(super) fn named(step: Step) -> &'static str {
         Step::FindOwner => "finding the owner",
         Step::SetStatus(_) => "changing the key's status",
         Step::CheckPrincipal => "checking the principal",
-        Step::Deny(Measure::Sessions) => "denying the sessions",
+        Step::Deny(Measure::TemporaryCredentials | Measure::OlderSessions) => "denying the sessions",
         Step::Deny(Measure::Everything) => "denying everything",
-        Step::BackUpDeny => "putting AWSDenyAll beside it",
         Step::Lift => "taking away the denies",
         Step::DeleteKey | Step::DeleteRootKey => "deleting the key",
         Step::ListCredentials => "listing other credentials",
+        Step::ListLeftovers => "listing inline policies",
         Step::Confirm => "confirming",
     }
 }
@@ -143,6 +147,10 @@ pub(super) fn advice(case: &Case<'_>, failed: &Failed) -> String {
             "{state}: lift the explicit deny of {} for {} and {again}, or {by_hand}",
             error.call,
             whose_role(case, error.call)
+        ),
+        Cause::NotDeployed(_) => format!(
+            "{state}: deploy this function's stack there, in another account that of member-role.yaml, with the same \
+             Containment and RoleSessions, and {again}, or {by_hand}"
         ),
         _ if is_command => format!("{state}: give the command again, or {by_hand}"),
         _ => format!(
@@ -169,13 +177,12 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
         Step::SetStatus(KeyStatus::Active) => "the key may still be inactive",
         Step::DeleteKey if failed.is_not_permitted() => "the key is inactive but not deleted",
         Step::DeleteKey => "the key is inactive or deleted",
-        Step::BackUpDeny => "the deny holds without it",
         Step::CheckPrincipal | Step::Deny(_) if case.record.has(|done| matches!(done, Done::StatusSet(_))) => {
             "the key is dead, but sessions that were made with it may still work"
         }
         Step::CheckPrincipal | Step::Deny(_) => "sessions may still work",
         Step::Lift => "denies may still be in place",
-        Step::ListCredentials | Step::Confirm => "the result stands without it",
+        Step::ListCredentials | Step::ListLeftovers | Step::Confirm => "the result stands without it",
     }
 }
 
@@ -193,9 +200,8 @@ pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
                 end_sessions_of(&Principal::User(user.clone()))
             }),
         },
-        Step::BackUpDeny => "attach AWSDenyAll by hand".to_owned(),
         Step::Lift => lift_by_hand_of(case),
         Step::DeleteRootKey => "sign in as the root user and delete it".to_owned(),
-        Step::ListCredentials | Step::Confirm => "look at the user in the IAM console".to_owned(),
+        Step::ListCredentials | Step::ListLeftovers | Step::Confirm => "look at the user in the IAM console".to_owned(),
     }
 }

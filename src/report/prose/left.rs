@@ -31,8 +31,8 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
             "nothing was changed, as CUSTOM_SOURCES does not list {}",
             case.finding.origin.source
         )),
-        Left::Exempt { name, entry } => exempt(case, entry, name),
-        Left::OwnerExempt { entry } => exempt(case, entry, "the key's user"),
+        Left::Exempt { name, by } => exempt(case, &by.text, name),
+        Left::OwnerExempt { by } => exempt(case, &by.text, "the key's user"),
         Left::OnlyReported => only_reported(case),
         Left::RootKey { account, deletable } => {
             let other_way = if *deletable { ", or let ROOT_KEYS=delete do it through sts:AssumeRoot" } else { "" };
@@ -45,8 +45,8 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
             format!("{} belongs to temporary credentials, which cannot be made active again", key(case)),
             "to lift what was put on their user or role, give the command RestoreSessions",
         ),
-        Left::TemporaryCredentials { by_configuration } => {
-            let or = if *by_configuration { ", or let CONTAINMENT=sessions do it" } else { "" };
+        Left::TemporaryCredentials { unless } => {
+            let or = unless.map(|setting| format!(", or let {setting} do it")).unwrap_or_default();
             Words::new(
                 format!("{} belongs to temporary credentials, which cannot be deactivated", key(case)),
                 format!("{}{or}", end_sessions(credential)),
@@ -263,7 +263,7 @@ pub(super) fn dry_run(case: &Case<'_>, plan: &Plan<'_>) -> String {
     let is_a_users = matches!(plan.first, First::SetStatus { .. });
     let then = plan.then.iter().filter(|_| is_a_users).filter_map(|then| match then {
         Then::DenyOwner(measure) => Some(format!("the user denied {}", denied(*measure))),
-        Then::LiftFromOwner(_) => Some("what this function put on the user taken away".to_owned()),
+        Then::LiftFromOwner => Some("what this function put on the user taken away".to_owned()),
         Then::DeleteKey => Some("the key deleted".to_owned()),
         Then::ListCredentials | Then::Confirm => None,
     });

@@ -7,16 +7,19 @@ mod left;
 
 use std::fmt;
 
+use chrono::NaiveDate;
+
 use self::done::{done, what_goes_on, what_is_gone};
 pub use self::failed::failure;
 use self::failed::named;
 use self::left::why_left;
 use crate::case::Case;
+use crate::config::Exemption;
 use crate::credential::{Credential, KeyStatus};
 use crate::event::{EventError, Unreadable};
-use crate::names::AccountId;
+use crate::names::{AccountId, ForeignText};
 use crate::plan::{First, Measure};
-use crate::record::{Left, Outcome};
+use crate::record::{Entry, Left, Outcome, Record};
 
 /// How an event gets here once more. Lambda wraps what it puts into the failure queue.
 const SEND_AGAIN: &str = "send the event again (in the failure queue it stands under requestPayload)";
@@ -55,11 +58,35 @@ pub fn result(case: &Case<'_>) -> Words {
             let gone = if left.is_about_the_owner() { what_is_gone(case) } else { String::new() };
             Words::new(format!("{gone}{done}{}{}", why.what, what_goes_on(case)), why.to_do)
         }
-        (None, _) => Words::nothing_to_do(format!("{}{}{}", what_is_gone(case), done(case), what_goes_on(case))),
+        (None, _) => {
+            Words::new(format!("{}{}{}", what_is_gone(case), done(case), what_goes_on(case)), remove_leftovers(record))
+        }
     };
     words.what.extend(record.failures().map(|failed| format!("; {} failed", named(failed.step))));
     words.what.extend(issuer(case));
     words
+}
+
+/// What an earlier version of this function left, whose like this one does not take away.
+fn remove_leftovers(record: &Record) -> String {
+    let names: Vec<_> = record.leftovers.iter().map(ForeignText::as_str).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("remove by hand what an earlier version left, the inline policies {}", names.join(", "))
+}
+
+/// An entry of `EXEMPT` that protected the credential and soon protects nobody any more.
+pub fn exemption_ends(entry: &Entry, last_day: NaiveDate) -> Words {
+    Words::new(
+        format!("the entry {} of EXEMPT protects through {last_day} and no longer", entry.text),
+        "extend it, or contain the credential before",
+    )
+}
+
+/// The same of one that protects nobody any more.
+pub fn exemption_expired(entry: &Exemption) -> Words {
+    Words::new(format!("the entry {} of EXEMPT has ended and protects nobody", entry.text), "extend it or remove it")
 }
 
 /// Where the key is not, or may be elsewhere than the event says, the account that its identifier carries is a hint for
@@ -84,7 +111,8 @@ fn given(status: KeyStatus) -> &'static str {
 
 fn denied(measure: Measure) -> &'static str {
     match measure {
-        Measure::Sessions => "every session that was issued before now",
+        Measure::TemporaryCredentials => "the use of all temporary credentials",
+        Measure::OlderSessions => "every session that was issued before now",
         Measure::Everything => "everything",
     }
 }
@@ -124,6 +152,10 @@ pub fn unreadable(error: &EventError) -> Words {
         Unreadable::Command => Words::new(
             format!("could not read the command, and nothing was changed: {field} {problem}"),
             "correct it and give it again",
+        ),
+        Unreadable::CommandsOff => Words::new(
+            format!("could not obey the command, and nothing was changed: {field} {problem}"),
+            "set COMMANDS=true, or do it with the AWS CLI",
         ),
         Unreadable::Input => Words::new(
             format!("could not read the input, and nothing was done about it: {field} {problem}"),
