@@ -24,6 +24,7 @@ async fn main() -> Result<(), String> {
     println!("Starting a mock of AWS and the function under AWS's Lambda runtime interface emulator ...");
     let moto = Moto::start();
     let account = Account::new(&moto, OWN).await;
+    account.deploy().await;
     let [named, other] = account.user("Bob").await;
     let settings: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let function = account.function(&settings);

@@ -145,14 +145,12 @@ fn steps<'c>(
                 Holder::Role { .. } => (of_roles(config.role_sessions), "ROLE_SESSIONS=deny"),
                 _ => (measure, "CONTAINMENT=sessions"),
             };
-            match measure {
-                Some(measure) => only(denial(holder, measure)?),
-                // It would not, where it could not say whose they are either.
-                None => {
-                    let would = denial(holder, Measure::Everything).is_ok();
-                    Err(Left::TemporaryCredentials { unless: would.then_some(unless) })
-                }
+            if let Some(measure) = measure {
+                return only(denial(holder, measure)?);
             }
+            // It would not, where it could not say whose they are either.
+            let would = denial(holder, Measure::Everything).is_ok();
+            Err(Left::TemporaryCredentials { unless: would.then_some(unless) })
         }
         Credential::Sessions { of } => only(First::Lift { from: of.clone() }),
         Credential::Contradictory { .. } => Err(Left::Contradictory),

@@ -290,111 +290,129 @@ fn distinct_policies() -> BTreeMap<String, (&'static str, Parameters, Vec<Value>
     distinct
 }
 
-/// What can give somebody a permission or a credential, or take away a deny that is not this function's. The resource is
-/// one on which the action could be allowed.
-fn grants(account: &str) -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
-    let arn = |rest: &str| format!("arn:aws:iam::{account}:{rest}");
-    let admin = || vec![("iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess".to_owned())];
-    let own_policy = |name: &str| vec![("iam:PolicyARN", arn(&format!("policy/{name}")))];
-    let on_user = [
-        "PutUserPolicy",
-        "DeleteUserPolicy",
-        "CreateAccessKey",
-        "CreateUser",
-        "UpdateUser",
-        "DeleteUser",
-        "CreateLoginProfile",
-        "UpdateLoginProfile",
-        "CreateServiceSpecificCredential",
-        "ResetServiceSpecificCredential",
-        "UpdateServiceSpecificCredential",
-        "UploadSSHPublicKey",
-        "UploadSigningCertificate",
-        "UpdateSigningCertificate",
-        "EnableMFADevice",
-        "DeactivateMFADevice",
-        "ResyncMFADevice",
-        "PutUserPermissionsBoundary",
-        "DeleteUserPermissionsBoundary",
-        "TagUser",
-        "UntagUser",
-        "ChangePassword",
-    ];
-    let on_role = [
-        "PutRolePolicy",
-        "DeleteRolePolicy",
-        "CreateRole",
-        "UpdateRole",
-        "UpdateRoleDescription",
-        "DeleteRole",
-        "UpdateAssumeRolePolicy",
-        "PassRole",
-        "PutRolePermissionsBoundary",
-        "DeleteRolePermissionsBoundary",
-        "TagRole",
-        "UntagRole",
-        "CreateServiceLinkedRole",
-        "DeleteServiceLinkedRole",
-    ];
-    let on_group = ["PutGroupPolicy", "DeleteGroupPolicy", "CreateGroup", "UpdateGroup", "DeleteGroup"];
-    let on_policy =
-        ["CreatePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy", "DeletePolicyVersion"];
-    let on_others = [
-        ("AddRoleToInstanceProfile", "instance-profile/any"),
-        ("CreateInstanceProfile", "instance-profile/any"),
-        ("CreateSAMLProvider", "saml-provider/any"),
-        ("UpdateSAMLProvider", "saml-provider/any"),
-        ("CreateOpenIDConnectProvider", "oidc-provider/any"),
-        ("AddClientIDToOpenIDConnectProvider", "oidc-provider/any"),
-        ("UpdateOpenIDConnectProviderThumbprint", "oidc-provider/any"),
-        ("CreateVirtualMFADevice", "mfa/any"),
-        ("UpdateAccountPasswordPolicy", "root"),
-        ("CreateAccountAlias", "root"),
-    ];
-    let mut all = Vec::new();
-    let mut push = |action: &'static str, rest: &str, context: Vec<(&'static str, String)>| {
-        all.push((action, arn(rest), context));
-    };
-    on_user.iter().for_each(|action| push(action, "user/Bob", vec![]));
-    for role in ["role/Bob", "role/key-remediator/any"] {
-        on_role.iter().for_each(|action| push(action, role, vec![]));
-    }
-    for group in ["group/admins", "group/key-remediator/key-remediator-deny-all"] {
-        on_group.iter().for_each(|action| push(action, group, vec![]));
-        push("AttachGroupPolicy", group, admin());
-        push("DetachGroupPolicy", group, own_policy("key-remediator/key-remediator-deny-all"));
-    }
-    for policy in ["policy/any", "policy/key-remediator/key-remediator-deny-all"] {
-        on_policy.iter().for_each(|action| push(action, policy, vec![]));
-    }
-    on_others.iter().for_each(|(action, resource)| push(action, resource, vec![]));
-    push("AddUserToGroup", "group/admins", vec![]);
-    push("RemoveUserFromGroup", "group/restricted", vec![]);
-    for context in [admin(), own_policy("key-remediator-deny-all"), own_policy("key-remediator/another"), vec![]] {
-        for action in ["AttachUserPolicy", "DetachUserPolicy"] {
-            push(action, "user/Bob", context.clone());
+/// What can give somebody a permission or a credential, or take away a deny that is not this function's, on what it could
+/// be allowed.
+const GRANTS: &[(&[&str], &[&str])] = &[
+    (
+        &["user/Bob"],
+        &[
+            "PutUserPolicy",
+            "DeleteUserPolicy",
+            "CreateAccessKey",
+            "CreateUser",
+            "UpdateUser",
+            "DeleteUser",
+            "CreateLoginProfile",
+            "UpdateLoginProfile",
+            "CreateServiceSpecificCredential",
+            "ResetServiceSpecificCredential",
+            "UpdateServiceSpecificCredential",
+            "UploadSSHPublicKey",
+            "UploadSigningCertificate",
+            "UpdateSigningCertificate",
+            "EnableMFADevice",
+            "DeactivateMFADevice",
+            "ResyncMFADevice",
+            "PutUserPermissionsBoundary",
+            "DeleteUserPermissionsBoundary",
+            "TagUser",
+            "UntagUser",
+            "ChangePassword",
+        ],
+    ),
+    (
+        &["role/Bob", "role/key-remediator/any"],
+        &[
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            "CreateRole",
+            "UpdateRole",
+            "UpdateRoleDescription",
+            "DeleteRole",
+            "UpdateAssumeRolePolicy",
+            "PassRole",
+            "PutRolePermissionsBoundary",
+            "DeleteRolePermissionsBoundary",
+            "TagRole",
+            "UntagRole",
+            "CreateServiceLinkedRole",
+            "DeleteServiceLinkedRole",
+        ],
+    ),
+    (
+        &["group/admins", "group/key-remediator/key-remediator-deny-all"],
+        &[
+            "PutGroupPolicy",
+            "DeleteGroupPolicy",
+            "CreateGroup",
+            "UpdateGroup",
+            "DeleteGroup",
+            "AttachGroupPolicy",
+            "DetachGroupPolicy",
+        ],
+    ),
+    (&["group/admins"], &["AddUserToGroup", "RemoveUserFromGroup"]),
+    (
+        &["policy/any", "policy/key-remediator/key-remediator-deny-all"],
+        &["CreatePolicy", "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicy", "DeletePolicyVersion"],
+    ),
+    (&["instance-profile/any"], &["AddRoleToInstanceProfile", "CreateInstanceProfile"]),
+    (&["saml-provider/any"], &["CreateSAMLProvider", "UpdateSAMLProvider"]),
+    (
+        &["oidc-provider/any"],
+        &["CreateOpenIDConnectProvider", "AddClientIDToOpenIDConnectProvider", "UpdateOpenIDConnectProviderThumbprint"],
+    ),
+    (&["mfa/any"], &["CreateVirtualMFADevice"]),
+    (&["root"], &["UpdateAccountPasswordPolicy", "CreateAccountAlias"]),
+];
+
+/// Policies that must not be attached or detached; `None` is a call that IAM does not tell the policy of.
+const OTHER_POLICIES: [Option<&str>; 4] = [
+    Some("arn:aws:iam::aws:policy/AdministratorAccess"),
+    Some("arn:aws:iam::ACCOUNT:policy/key-remediator-deny-all"),
+    Some("arn:aws:iam::ACCOUNT:policy/key-remediator/another"),
+    None,
+];
+
+/// Which of all that the statements allow: the action, and the rest of the ARN.
+fn granted(statements: &[Value], account: &str) -> BTreeSet<(&'static str, &'static str)> {
+    let arn = |resource: &str| format!("arn:aws:iam::{account}:{resource}");
+    let mut granted = BTreeSet::new();
+    for (resources, actions) in GRANTS {
+        for (resource, action) in
+            resources.iter().flat_map(|resource| actions.iter().map(move |action| (*resource, *action)))
+        {
+            if allows(statements, &format!("iam:{action}"), &arn(resource), &[]) {
+                granted.insert((action, resource));
+            }
         }
-        for action in ["AttachRolePolicy", "DetachRolePolicy"] {
-            push(action, "role/Bob", context.clone());
+    }
+    for policy in OTHER_POLICIES.map(|policy| policy.map(|policy| policy.replace("ACCOUNT", account))) {
+        let context: Vec<_> = policy.iter().map(|policy| ("iam:PolicyARN", policy.as_str())).collect();
+        for (action, resource) in [
+            ("AttachUserPolicy", "user/Bob"),
+            ("DetachUserPolicy", "user/Bob"),
+            ("AttachRolePolicy", "role/Bob"),
+            ("DetachRolePolicy", "role/Bob"),
+        ] {
+            if allows(statements, &format!("iam:{action}"), &arn(resource), &context) {
+                granted.insert((action, resource));
+            }
         }
     }
-    all
+    granted
 }
 
-/// The same of STS and Lambda.
-const OTHER_GRANTS: [(&str, &str, Option<(&str, &str)>); 8] = [
-    ("sts:AssumeRole", "arn:aws:iam::111122223333:role/OrganizationAccountAccessRole", None),
-    ("sts:AssumeRole", "arn:aws:iam::123456789012:role/admin", None),
-    (
-        "sts:AssumeRoot",
-        "arn:aws:iam::111122223333:root",
-        Some(("sts:TaskPolicyArn", "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword")),
-    ),
-    ("sts:AssumeRoot", "arn:aws:iam::111122223333:root", None),
-    ("lambda:UpdateFunctionCode", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
-    ("lambda:UpdateFunctionConfiguration", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
-    ("lambda:AddPermission", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
-    ("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", None),
+/// The same of STS and Lambda: the action, on what, and the task policy of a root user's session.
+const OTHER_GRANTS: [[&str; 3]; 8] = [
+    ["sts:AssumeRole", "arn:aws:iam::111122223333:role/OrganizationAccountAccessRole", ""],
+    ["sts:AssumeRole", "arn:aws:iam::123456789012:role/admin", ""],
+    ["sts:AssumeRoot", "arn:aws:iam::111122223333:root", "arn:aws:iam::aws:policy/root-task/IAMCreateRootUserPassword"],
+    ["sts:AssumeRoot", "arn:aws:iam::111122223333:root", ""],
+    ["lambda:UpdateFunctionCode", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", ""],
+    ["lambda:UpdateFunctionConfiguration", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", ""],
+    ["lambda:AddPermission", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", ""],
+    ["lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:key-remediator", ""],
 ];
 
 #[test]
@@ -402,22 +420,14 @@ fn no_policy_allows_what_can_grant_but_that_of_revoke_which_may_put_documents_on
     for (name, parameters, statements) in distinct_policies().values() {
         let account = if *name == "template.yaml" { OWN } else { MEMBER };
         assert!(statements.iter().all(|statement| statement["Resource"] != "*"), "{name} {parameters:?}");
-        let mut granted = BTreeSet::new();
-        for (action, resource, context) in grants(account) {
-            let context: Vec<_> = context.iter().map(|(key, value)| (*key, value.as_str())).collect();
-            if allows(statements, &format!("iam:{action}"), &resource, &context) {
-                granted.insert((action, resource));
-            }
-        }
-        for (action, resource, context) in OTHER_GRANTS {
-            let context: Vec<_> = context.into_iter().collect();
+        for [action, resource, task] in OTHER_GRANTS {
+            let context: Vec<_> = [("sts:TaskPolicyArn", task)].into_iter().filter(|_| !task.is_empty()).collect();
             assert!(!allows(statements, action, resource, &context), "{name} {parameters:?}: {action} on {resource}");
         }
         let revokes = parameters["RoleSessions"] == "revoke" && parameters["DryRun"] == "false";
-        let on_a_role = |action| (action, format!("arn:aws:iam::{account}:role/Bob"));
-        let expected: BTreeSet<_> =
-            ["PutRolePolicy", "DeleteRolePolicy"].into_iter().filter(|_| revokes).map(on_a_role).collect();
-        assert_eq!(granted, expected, "{name} {parameters:?}");
+        let documents = ["PutRolePolicy", "DeleteRolePolicy"].map(|action| (action, "role/Bob"));
+        let expected: BTreeSet<_> = documents.into_iter().filter(|_| revokes).collect();
+        assert_eq!(granted(statements, account), expected, "{name} {parameters:?}");
     }
 }
 
@@ -431,8 +441,8 @@ fn nothing_can_be_put_on_the_functions_own_roles_or_on_break_glass_principals_in
         }
         guarded.extend(parameters["BreakGlassPrincipals"].split(',').filter(|arn| !arn.is_empty()).map(str::to_owned));
         let policy = format!("arn:aws:iam::{account}:policy/key-remediator/key-remediator-deny-all");
-        let denies = statements.iter().filter(|statement| statement["Effect"] == "Deny");
-        let denied: Vec<_> = denies.flat_map(|statement| statement["Resource"].as_array().expect("ARNs")).collect();
+        let guards = statements.iter().filter(|statement| statement["Effect"] == "Deny");
+        let denied: Vec<_> = guards.flat_map(|statement| statement["Resource"].as_array().expect("ARNs")).collect();
         for arn in guarded {
             for action in ["AttachRolePolicy", "AttachUserPolicy", "PutRolePolicy", "PutUserPolicy", "AddUserToGroup"] {
                 let action = format!("iam:{action}");
@@ -623,7 +633,8 @@ fn the_page_of_the_permissions_is_what_the_templates_give() {
             "BreakGlassPrincipals" => "and with `BreakGlassPrincipals`".to_owned(),
             name => format!("and with `{name}={value}`"),
         };
-        page += &format!("| {what} | {} | {} | {stolen} |\n", cell("template.yaml"), cell("member-role.yaml"));
+        let [own, member] = ["template.yaml", "member-role.yaml"].map(cell);
+        page.extend(["| ", &what, " | ", &own, " | ", &member, " | ", stolen, " |\n"]);
     }
     let told: BTreeSet<_> =
         STOLEN.iter().map(|(name, value, _)| (*name, *value)).filter(|(name, _)| !name.is_empty()).collect();

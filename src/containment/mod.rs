@@ -293,7 +293,10 @@ async fn next(
 /// Whose turn it is to write a user or a role. Several credentials of one are dealt with at a time, and IAM refuses
 /// changes that meet. A kill waits for none of them.
 #[derive(Default)]
-pub struct Turns(RefCell<HashMap<(AccountId, String), Arc<Mutex<()>>>>);
+pub struct Turns(RefCell<HashMap<(AccountId, String), Turn>>);
+
+/// Held by who writes, for one user or role of an account.
+type Turn = Arc<Mutex<()>>;
 
 impl Turns {
     async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<()> {

@@ -167,7 +167,7 @@ async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, 
     match inline {
         Ok(names) => {
             let is_there = names.is_some();
-            record.leftovers = leftovers(names.unwrap_or_default());
+            record.leftovers = leftovers(&names.unwrap_or_default());
             Ok(is_there)
         }
         // Whatever was taken away was a user's.
@@ -188,7 +188,7 @@ async fn lift_from_role(role: &RoleName, from: &Principal, record: &mut Record, 
     if !own.is_empty() {
         lifted(iam.delete_policy(role, DENY_SESSIONS).await, from, record, &mut failed);
     }
-    record.leftovers = leftovers(others);
+    record.leftovers = leftovers(&others);
     failed.map_or(Ok(true), Err)
 }
 
@@ -202,6 +202,6 @@ fn lifted(answer: Result<Change, AwsError>, from: &Principal, record: &mut Recor
 }
 
 /// The inline policies that an earlier version of this function left.
-fn leftovers(inline: Vec<String>) -> Vec<ForeignText> {
+fn leftovers(inline: &[String]) -> Vec<ForeignText> {
     inline.iter().filter(|name| name.starts_with(OURS)).map(|name| ForeignText::new(name)).collect()
 }

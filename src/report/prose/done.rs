@@ -56,7 +56,7 @@ pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
 /// Whether denies on the key's user are lifted with the key.
 pub(super) fn lifts(case: &Case<'_>) -> bool {
     let plan = case.plan.as_ref();
-    plan.is_some_and(|plan| plan.then.iter().any(|then| *then == Then::LiftFromOwner))
+    plan.is_some_and(|plan| plan.then.contains(&Then::LiftFromOwner))
 }
 
 /// A key that nobody had to deactivate, before what was done to its user.
