@@ -35,10 +35,18 @@ impl<'f> Case<'f> {
         self.finding.credential.key()
     }
 
-    /// The account that was acted in, or that the event names.
+    /// The account that was acted in, or that the event names or means.
     pub fn account(&self) -> Option<&AccountId> {
         let planned = self.plan.as_ref().map(|plan| &plan.account);
-        self.record.account.as_ref().or(planned).or(self.finding.accounts.first())
+        let left = match &self.record.left {
+            Some(
+                Left::AccountNotListed(account)
+                | Left::AccountOutOfReach { account, .. }
+                | Left::RootKey { account, .. },
+            ) => Some(account),
+            _ => None,
+        };
+        self.record.account.as_ref().or(planned).or(left).or(self.finding.accounts.first())
     }
 
     /// The user on IAM's word, or else as the event names it.
@@ -100,6 +108,8 @@ impl<'f> Case<'f> {
         let beyond: Vec<_> = plan.beyond.take().into_iter().chain(other.beyond(&plan.first)).collect();
         let is_asked = |place: &Beyond| plan.accounts().any(|known| *place == Beyond::Account(known.clone()));
         plan.beyond = beyond.into_iter().find(|place| !is_asked(place));
+        plan.is_contradicted |= other.record.left == Some(Left::Contradictory);
+        plan.is_contradicted |= other.plan.as_ref().is_some_and(|other| other.is_contradicted);
         if let (First::SetStatus { .. }, Some(if_gone)) = (&plan.first, if_gone) {
             plan.if_gone = if_gone;
         }
@@ -113,17 +123,18 @@ impl<'f> Case<'f> {
 
     /// The places that are not asked about the credential, where `first` is what is done.
     fn beyond(&self, first: &First<'_>) -> Vec<Beyond> {
-        let left = match &self.record.left {
-            Some(Left::AccountNotListed(account) | Left::AccountOutOfReach { account, .. }) => {
-                Some(Beyond::Account(account.clone()))
+        let named = &self.finding.accounts;
+        match &self.plan {
+            Some(plan) if self.reaches_only_root_users(first) => {
+                plan.accounts().cloned().map(Beyond::Account).chain(plan.beyond.clone()).collect()
             }
-            Some(Left::AccountUnreadable(given)) => Some(Beyond::Unreadable(given.clone())),
-            _ => None,
-        };
-        let plan = self.plan.iter();
-        let unreached = plan.clone().filter(|_| self.reaches_only_root_users(first)).flat_map(Plan::accounts);
-        let unreached = unreached.cloned().map(Beyond::Account);
-        left.into_iter().chain(unreached).chain(plan.filter_map(|plan| plan.beyond.clone())).collect()
+            Some(plan) => plan.beyond.iter().cloned().collect(),
+            None if self.counts() => {
+                let unreadable = named.unreadable().cloned().map(Beyond::Unreadable);
+                named.readable().iter().cloned().map(Beyond::Account).chain(unreadable).collect()
+            }
+            None => Vec::new(),
+        }
     }
 
     /// What is done about a key that is gone, where another finding knows more about it. One that calls it a root user's

@@ -85,6 +85,15 @@ impl Credential {
         }
     }
 
+    /// Whether the event names the root user.
+    pub fn is_root(&self) -> bool {
+        match self {
+            Self::RootKey { .. } | Self::UserKey { or_root: true, .. } => true,
+            Self::Session { holder, .. } | Self::Unidentified { holder, .. } => *holder == Holder::Root,
+            Self::UserKey { .. } | Self::Contradictory { .. } | Self::Sessions { .. } | Self::None => false,
+        }
+    }
+
     /// The role that the event names.
     pub fn role(&self) -> Option<&RoleName> {
         match self {
@@ -246,15 +255,13 @@ impl NamedAccounts {
         Self { unreadable, ..Self::of(self.readable.into_iter().chain(other.readable)) }
     }
 
-    /// These, and after them where the credential was used, which may be its own account. What cannot be read there counts
-    /// only where there is nothing else.
+    /// These, and after them where the credential was used, which may be its own account.
     #[must_use]
     pub fn or_where_it_was_used(self, used_in: Self) -> Self {
-        if self.is_empty() || used_in.readable.is_empty() {
-            return if self.is_empty() { used_in } else { self };
-        }
-        let all = self.and(Self::of(used_in.readable));
-        Self { only_likely: all.readable.len() > 1, ..all }
+        let known = self.readable.len();
+        let only_likely = self.only_likely || used_in.only_likely;
+        let all = self.and(used_in);
+        Self { only_likely: only_likely || known > 0 && all.readable.len() > known, ..all }
     }
 
     /// Whether the first is the credential's as far as the event tells.

@@ -48,6 +48,7 @@ pub fn decide<'c>(
         elsewhere: elsewhere.to_vec(),
         beyond: beyond.into_iter().next().map(Beyond::Account).or_else(unreadable),
         if_gone: if_gone(finding, config, &reachable, own),
+        is_contradicted: false,
         first,
         then,
         dry_run: config.dry_run,
@@ -93,6 +94,7 @@ fn exempt(protection: Protection<'_>, credential: &Credential) -> Result<(), Lef
         credential.role().map(RoleName::as_str),
         credential.other_holder().map(ForeignText::as_str),
         credential.key().map(AccessKeyId::as_str),
+        credential.is_root().then_some("root"),
     ];
     let protected = names.into_iter().flatten().find_map(|name| Some((name, Entry::protecting(name, protection)?)));
     match protected {

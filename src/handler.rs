@@ -1,12 +1,12 @@
 //! One event in, one answer out: the pipeline that `lib.rs` describes, for several credentials at a time.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::{NaiveDate, Utc};
-use futures_util::future::{LocalBoxFuture, Shared};
+use futures_util::future::{LocalBoxFuture, Shared, join};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
@@ -22,11 +22,21 @@ use crate::event::{self, Item};
 use crate::failure::AwsError;
 use crate::finding::Finding;
 use crate::names::AccountId;
+use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::{Answer, Failure, log};
 
-/// How many credentials are worked on at a time: IAM throttles callers that ask for much more.
+/// How many credentials of the function's own account are worked on at a time: IAM throttles callers that ask for much more.
 const CONCURRENCY: usize = 16;
+
+/// How many of each other account.
+const SHARE: usize = 4;
+
+/// How many other accounts are worked in at a time.
+const ACCOUNTS: usize = 64;
+
+/// How long what only informs may take in an account, for all its credentials together.
+const FOR_READS: Duration = Duration::from_secs(5);
 
 /// What is kept back of an invocation's time to write the answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -68,21 +78,7 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let opened = Opened::default();
     let open = |account: &AccountId| opened.iam(app, account);
     let reach = Reach { accounts: &app.accounts, open, turns: Turns::default() };
-    for_each(&mut entries, async |entry| {
-        let Case { plan, record, .. } = &mut entry.case;
-        if let Some(plan) = plan {
-            containment::kill(plan, record, &reach, clock.deadline).await;
-        }
-        record.duration = clock.started.elapsed();
-    })
-    .await;
-    for_each(&mut entries, async |entry| {
-        let Case { plan, record, .. } = &mut entry.case;
-        if let Some(plan) = plan {
-            containment::finish(plan, record, &reach, clock.deadline).await;
-        }
-    })
-    .await;
+    contain(&mut entries, &reach, &clock).await;
     tell(&items, &entries, &context.env_config.function_name);
     answer(&items, &entries)
 }
@@ -102,18 +98,6 @@ impl<'f> Entry<'f> {
         Self { case: Case::new(finding, plan, Record { left, ..Record::default() }), messages: vec![message] }
     }
 
-    /// Whether both name the same key, and may mean the same account. Temporary credentials have one holder, whatever
-    /// account an event gives for them.
-    fn names_the_same_key_as(&self, other: &Self, own: &AccountId) -> bool {
-        let Some(key) = self.case.key().filter(|key| other.case.key() == Some(*key)) else { return false };
-        let [accounts, others] = [self, other].map(|entry| &entry.case.finding.accounts);
-        let named_or_own = if accounts.is_empty() { std::slice::from_ref(own) } else { accounts.readable() };
-        let may_be_anywhere = accounts.unreadable().or(others.unreadable()).is_some();
-        key.is_temporary()
-            || may_be_anywhere
-            || named_or_own.iter().any(|account| others.name(account) || others.is_empty() && account == own)
-    }
-
     fn merge(&mut self, mut other: Self) {
         self.case.merge(other.case);
         self.messages.append(&mut other.messages);
@@ -124,10 +108,13 @@ impl<'f> Entry<'f> {
 fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
     let today = Utc::now().date_naive();
     let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut of_key: HashMap<&str, usize> = HashMap::new();
     for item in items {
         let Ok(finding) = &item.content else { continue };
         let entry = Entry::new(finding, item.message.as_deref(), app, today);
-        match entries.iter_mut().find(|known| known.names_the_same_key_as(&entry, app.accounts.own())) {
+        // The identifier of a key is unique in all accounts: whatever accounts findings name for it, it is one key.
+        let known = finding.credential.key().map(|key| *of_key.entry(key.as_str()).or_insert(entries.len()));
+        match known.and_then(|index| entries.get_mut(index)) {
             Some(known) => known.merge(entry),
             None => entries.push(entry),
         }
@@ -135,9 +122,60 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
     entries
 }
 
-/// Runs `step` for every item, a few at a time.
-async fn for_each<I>(items: &mut [I], step: impl AsyncFn(&mut I)) {
-    stream::iter(items).for_each_concurrent(CONCURRENCY, |item| step(item)).await;
+/// Carries all plans out. Accounts do not wait for each other: one that hangs costs the others nothing. In each account
+/// the kills come first, then what else changes something, and at last what only informs, for which there is not much time.
+async fn contain<F, O>(entries: &mut [Entry<'_>], reach: &Reach<'_, F>, clock: &Clock)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    let mut own = Vec::new();
+    let mut others: HashMap<AccountId, Vec<&mut Entry<'_>>> = HashMap::new();
+    for entry in entries {
+        match entry.case.plan.as_ref().map(|plan| plan.account.clone()) {
+            Some(account) if account != *reach.accounts.own() => others.entry(account).or_default().push(entry),
+            Some(_) => own.push(entry),
+            None => {}
+        }
+    }
+    let others = stream::iter(others.into_values()).for_each_concurrent(ACCOUNTS, |mut entries| async move {
+        contain_in_account(&mut entries, SHARE, reach, clock).await;
+    });
+    join(contain_in_account(&mut own, CONCURRENCY, reach, clock), others).await;
+}
+
+async fn contain_in_account<F, O>(entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    for_each(entries, share, async |case, plan| {
+        containment::kill(plan, &mut case.record, reach, clock.deadline).await;
+        case.record.duration = clock.started.elapsed();
+    })
+    .await;
+    for_each(entries, share, async |case, plan| {
+        containment::finish(plan, &mut case.record, reach, clock.deadline).await;
+    })
+    .await;
+    let deadline = clock.deadline.min(tokio::time::Instant::now() + FOR_READS);
+    for_each(entries, share, async |case, plan| {
+        containment::inform(plan, &mut case.record, reach, deadline).await;
+    })
+    .await;
+}
+
+/// Runs `step` for every case that has a plan, a few at a time.
+async fn for_each<'f>(entries: &mut [&mut Entry<'f>], share: usize, step: impl AsyncFn(&mut Case<'f>, &Plan<'f>)) {
+    let steps = entries.iter_mut().map(|entry| &mut entry.case);
+    stream::iter(steps)
+        .for_each_concurrent(share, async |case| {
+            if let Some(plan) = case.plan.take() {
+                step(case, &plan).await;
+                case.plan = Some(plan);
+            }
+        })
+        .await;
 }
 
 /// The accounts that this invocation has opened: each once, however many of its credentials come at a time.
@@ -205,13 +243,12 @@ fn answer(items: &[Item], entries: &[Entry<'_>]) -> Result<Answer, Failure> {
 
 /// The messages that SQS delivers again, each once.
 fn hand_back<'m>(messages: impl Iterator<Item = &'m str>) -> Vec<BatchItemFailure> {
-    let mut handed_back: Vec<BatchItemFailure> = Vec::new();
-    for message in messages {
-        if !handed_back.iter().any(|known| known.item_identifier == message) {
-            let mut item = BatchItemFailure::default();
-            message.clone_into(&mut item.item_identifier);
-            handed_back.push(item);
-        }
-    }
-    handed_back
+    let mut known = HashSet::new();
+    let new = messages.filter(|message| known.insert(*message));
+    let item = |message: &str| {
+        let mut item = BatchItemFailure::default();
+        message.clone_into(&mut item.item_identifier);
+        item
+    };
+    new.map(item).collect()
 }

@@ -92,7 +92,7 @@ impl AccountId {
 
     /// Reads an account ID that was made a number, and so has lost the zeros before it.
     pub fn of_number(number: u64) -> Option<Self> {
-        Self::new(&format!("{number:012}"))
+        Self::new(&format!("{number:012}")).filter(|_| number != 0)
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Plan<'c> {
     pub elsewhere: Vec<AccountId>,
     /// Where the credential may be, too, and what may not or cannot be asked.
     pub beyond: Option<Beyond>,
+    /// Whether another finding about the key contradicts itself.
+    pub is_contradicted: bool,
     /// The one step that kills the credential, or restores it.
     pub first: First<'c>,
     /// What is done where there is no such key in any account.

@@ -166,11 +166,11 @@ async fn a_denied_kill_fails_the_invocation_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_iam_that_stays_broken_fails_the_invocation_after_five_attempts() {
+async fn an_iam_that_stays_broken_fails_the_invocation_after_some_attempts() {
     let iam = FakeIam::of_bob().await.always("UpdateAccessKey", broken());
     let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
     assert_failed(&answer, "StepFailed", &[KEY, "aws iam update-access-key --user-name Bob"]);
-    assert_eq!(iam.calls().len(), 5);
+    assert_eq!(iam.calls().len(), 7);
 }
 
 #[tokio::test]

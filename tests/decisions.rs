@@ -380,9 +380,13 @@ fn health_events_differ_in_form_but_not_in_what_is_read() {
         (vec![("/resources", Value::Null)], ACT),
         (vec![("/detail/affectedEntities", Value::Null)], ACT),
         (vec![("/detail/eventMetadata", Value::Null)], ACT_NAMELESS),
-        (vec![("/detail/affectedEntities", json!([null, 7, {"entityValue": KEY}]))], ACT),
+        (vec![("/detail/affectedEntities", json!([null, {"entityValue": KEY}]))], ACT),
     ] {
         check("health-credentials-exposed", &changes, &[expected]);
+    }
+    for odd in [json!(7), json!(KEY), json!([KEY])] {
+        let entities = [("/detail/affectedEntities", json!([odd, {"entityValue": KEY}]))];
+        check("health-credentials-exposed", &entities, &[ACT, "error detail.affectedEntities[0]"]);
     }
     for code in ["AWS_RISK_IAM_QUARANTINE", "AWS_RISK_ACCOUNT_CONSOLE_COMPROMISE"] {
         let changes = [("/detail/eventTypeCode", json!(code))];

@@ -93,7 +93,8 @@ fn seconds_ahead(document: &str) -> i64 {
 #[tokio::test]
 async fn the_cutoff_of_a_roles_sessions_is_made_when_the_document_is_sent() {
     let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
-    let iam = iam.first("PutRolePolicy", [throttled(), throttled()]);
+    let late = || throttled().set_delay(Duration::from_millis(1_100));
+    let iam = iam.first("PutRolePolicy", [late(), late()]);
     let answer = iam.function(REVOKE).invoke(&role_session());
     assert_eq!(outcome(&answer), "contained", "{answer:#}");
     let documents: Vec<_> =

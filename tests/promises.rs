@@ -665,3 +665,93 @@ async fn a_message_that_a_topic_brought_is_handed_back_to_nobody_and_fails_the_i
         assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
     }
 }
+
+#[tokio::test]
+async fn an_owner_in_one_account_is_never_a_user_of_the_same_name_in_another() {
+    let refusal = || denied("iam:UpdateAccessKey on resource: user Bob with an explicit deny");
+    let finding = called_from(MEMBER, without_user());
+    for containment in [SESSIONS, PRINCIPAL] {
+        // IAM of the own account does not answer, and that of the other names the owner.
+        let broken = error(400, "ValidationError", "made up");
+        let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY).user("Bob");
+        let iam = iam.first("GetAccessKeyLastUsed", [broken]).always("UpdateAccessKey", refusal());
+        let answer = iam.function(&[containment, MEMBERS]).invoke(&finding);
+        assert_failed(&answer, "MissingPermission", &[&format!("account {MEMBER}"), "user Bob was denied"]);
+        assert_eq!(iam.denials("user/Bob"), [""; 0], "{:?}", iam.call_lines());
+        let attached = iam.calls().into_iter().filter(|call| call.action == "AttachUserPolicy");
+        assert_eq!(attached.map(|call| call.account).collect::<Vec<_>>(), [MEMBER]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_kept_for_the_next_try_unless_the_event_identifies_the_owner_who_is_not_denied_yet() {
+    let carol = replaced(&event("guardduty-iam-user"), &[("\"Bob\"", "\"Carol\""), (USER_ID, "AIDAXXXXXXXXXXXXCAROL")]);
+    let without_id = replaced(&event("guardduty-iam-user"), &[(USER_ID, "")]);
+    let root = in_member(&event("guardduty-root-key"));
+    for (finding, account) in [(&carol, OWN), (&without_id, OWN), (&without_user(), OWN), (&root, MEMBER)] {
+        let iam = FakeIam::start().await.key_in(account, "Bob", KEY).user("Carol");
+        let iam = iam.first("AttachUserPolicy", [error(400, "ValidationError", "made up")]);
+        let function = iam.function(&[DELETE, PRINCIPAL, MEMBERS, ("ROOT_KEYS", "delete")]);
+        assert_failed(&function.invoke(finding), "StepFailed", &["AttachUserPolicy"]);
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{finding}");
+        let answer = function.invoke(finding);
+        assert_eq!((outcome(&answer), &result(&answer)["userName"]), ("contained", &json!("Bob")), "{answer:#}");
+        assert_eq!(iam.status(KEY), None);
+        assert_eq!(iam.denials("user/Carol"), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn what_another_finding_says_of_a_key_is_not_lost_where_it_is_in_none_of_the_accounts() {
+    let in_own = custom("Carol", KEY);
+    let mut contradictory = custom(&format!("arn:aws:iam::{MEMBER}:user/Bob"), KEY);
+    contradictory["detail"]["accountId"] = json!(OWN);
+    let exempt = called_from(MEMBER, event("guardduty-iam-user"));
+    for (other, code) in [(&contradictory, "contradictory"), (&exempt, "not_everywhere")] {
+        for findings in [json!([in_own, other]), json!([other, in_own])] {
+            let iam = FakeIam::start().await.key_in(MEMBER, "Bob", KEY);
+            let variables = [MEMBERS, ("CUSTOM_SOURCES", DETECTOR), ("EXEMPT", "Bob")];
+            let answer = iam.function(&variables).invoke(&findings);
+            assert_eq!(result(&answer)["code"], code, "{answer:#}");
+            assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_one_credential_whatever_accounts_its_findings_name_and_in_any_order() {
+    let (own, member) = (event("guardduty-iam-user"), in_member(&event("guardduty-iam-user")));
+    let both = called_from(MEMBER, event("guardduty-iam-user"));
+    let findings = [&own, &member, &both];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for account in [OWN, MEMBER] {
+            let iam = FakeIam::start().await.key_in(account, "Bob", KEY);
+            let answer = iam.function(&[MEMBERS]).invoke(&json!(order.map(|index| findings[index])));
+            assert_eq!((outcome(&answer), &result(&answer)["accountId"]), ("contained", &json!(account)), "{order:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sequences_key_is_looked_for_in_the_account_of_the_envelope_too() {
+    let mut sequence = event("guardduty-attack-sequence");
+    let actors = sequence.pointer_mut("/detail/service/detection/sequence/actors").expect("actors");
+    *actors = json!([actors[0]]);
+    let mut elsewhere = in_member(&sequence);
+    elsewhere["account"] = json!(OWN);
+    let iam = FakeIam::start().await.key("Bob", KEY);
+    assert_eq!(outcome(&iam.function(&[MEMBERS]).invoke(&elsewhere)), "contained");
+    assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test]
+async fn an_exempt_root_user_keeps_its_key() {
+    for exempt in ["root", "Root*"] {
+        let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY);
+        let answer = iam
+            .function(&[("ROOT_KEYS", "delete"), ("EXEMPT", exempt)])
+            .invoke(&in_member(&event("guardduty-root-key")));
+        assert_eq!(outcome(&answer), "exempt", "{answer:#}");
+        iam.assert_no_calls();
+    }
+}

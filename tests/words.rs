@@ -540,3 +540,74 @@ async fn a_users_key_that_was_called_the_root_users_is_told_as_the_users() {
     assert_says(result(&told.answer), "reason", &["of user Bob was deactivated"], &["of the root user"]);
     assert_eq!(result(&told.answer)["undo"]["UpdateAccessKey"]["UserName"], "Bob");
 }
+
+#[tokio::test]
+async fn advice_fits_the_command_also_where_the_owner_could_not_be_found() {
+    let nameless = |mut command: Value| {
+        let operation = command.as_object_mut().expect("a command").values_mut().next().expect("an operation");
+        operation.as_object_mut().expect("parameters").remove("UserName");
+        command
+    };
+    for (command, advice, not) in [
+        ("command-restore", "--status Active", "--status Inactive"),
+        ("command-deactivate", "--status Inactive", "--status Active"),
+        ("command-delete", "delete-access-key", "--status"),
+    ] {
+        for action in ["GetAccessKeyLastUsed", "UpdateAccessKey"] {
+            let iam = FakeIam::of_bob().await.always(action, denied(&format!("iam:{action} on resource: user Bob")));
+            let told = told(&iam, &[], &nameless(event(command)));
+            let message = told.answer["errorMessage"].as_str().expect("a message");
+            assert!(message.contains(advice) && !message.contains(not), "{command} {action}: {message}");
+        }
+    }
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", refused());
+    let told = told(&iam, &[PRINCIPAL], &event("command-restore"));
+    assert_failed(&told.answer, "StepFailed", &["--status Active", "detach the policies"]);
+}
+
+#[tokio::test]
+async fn a_deleted_root_key_is_told_with_what_it_leaves() {
+    let iam = FakeIam::start().await.key_in("111122223333", "root-user", KEY);
+    let iam = iam.key_in("111122223333", "root-user", OTHER_KEY);
+    let told = told(&iam, &[("ROOT_KEYS", "delete")], &in_member(&event("guardduty-root-key")));
+    let words = ["up to an hour", "the root user's access key AKIAI44QH8DHBEXAMPLE is still active"];
+    assert_says(result(&told.answer), "reason", &words, &[]);
+    assert_eq!(result(&told.answer)["siblingKeys"][0]["accessKeyId"], OTHER_KEY);
+}
+
+#[tokio::test]
+async fn a_restore_speaks_of_other_keys_only_where_there_are_some() {
+    for (iam, words, not) in [
+        (FakeIam::of_bob().await, &["other keys, too"][..], &[][..]),
+        (FakeIam::start().await.key("Bob", KEY), &["taken away"], &["other keys"]),
+    ] {
+        let function = iam.function(&[PRINCIPAL]);
+        function.invoke(&event("guardduty-iam-user"));
+        assert_says(result(&function.invoke(&event("command-restore"))), "reason", words, not);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_restore_of_sessions_names_the_account() {
+    let refusal = denied("sts:AssumeRole on resource: arn:aws:iam::111122223333:role/member");
+    let iam = FakeIam::start().await.always("AssumeRole", refusal);
+    let command = json!({"RestoreSessions": {"RoleName": "Bob"}, "AccountId": "111122223333"});
+    let told = told(&iam, &[("MEMBER_ROLE", "member")], &command);
+    assert_failed(&told.answer, "MissingPermission", &["in account 111122223333 detach"]);
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_be_touched_is_told_as_a_field_too() {
+    let iam = FakeIam::of_bob().await;
+    let told = told(&iam, &[("ACCOUNTS", "111122223333")], &event("command-deactivate"));
+    assert_eq!(result(&told.answer)["accountId"], "123456789012");
+    assert_eq!(told.line("account_not_listed")["account_id"], "123456789012");
+}
+
+#[tokio::test]
+async fn a_user_whom_iam_does_not_know_after_the_kill_is_told() {
+    let nobody = error(404, "NoSuchEntity", "The user with name Bob cannot be found.");
+    let iam = FakeIam::of_bob().await.always("ListAccessKeys", nobody);
+    let told = told(&iam, &[], &event("guardduty-iam-user"));
+    assert_eq!(told.summary(), ["INFO contained key_deactivated", "WARN - confirm_contradicted"]);
+}

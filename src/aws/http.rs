@@ -1,6 +1,7 @@
 //! How AWS is reached: one HTTP client for all services, its trust, its time limits and its retries.
 
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
@@ -10,7 +11,10 @@ use aws_sdk_iam::config::SharedHttpClient;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use futures_util::FutureExt;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -44,7 +48,7 @@ pub async fn sdk_config() -> Result<SdkConfig, CaBundleError> {
     let mut sdk = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(https_client(trust))
         .timeout_config(time_limits())
-        .retry_config(RetryConfig::standard().with_max_attempts(5));
+        .retry_config(retries());
     if let Some(region) = region {
         sdk = sdk.region(Region::new(region));
     }
@@ -61,10 +65,71 @@ fn variable(name: &str) -> Option<String> {
 /// One connector for all services, made at start: the SDK's own client makes a second one as a test.
 fn https_client(trust: TrustStore) -> SharedHttpClient {
     let tls = TlsContext::builder().with_trust_store(trust).build().expect("a trust store is all that a context needs");
+    let connections = SharedHttpConnector::new(Connections::new(tls));
+    http_client_fn(move |_, _| connections.clone())
+}
+
+/// Connections that are kept while they are in use. Those that lie idle die unnoticed while Lambda freezes the sandbox, and
+/// each would eat an attempt of a call.
+#[derive(Debug)]
+struct Connections {
+    tls: TlsContext,
+    kept: Mutex<Kept>,
+    /// For what is tried again: a connection for each attempt, and none is kept.
+    alone: OnceLock<SharedHttpConnector>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    connector: SharedHttpConnector,
+    /// By the clock on the wall: the other one stands still in a frozen sandbox.
+    used: SystemTime,
+}
+
+/// How long connections are kept that nobody uses.
+const KEPT_IDLE: Duration = Duration::from_secs(1);
+
+impl Connections {
+    fn new(tls: TlsContext) -> Self {
+        let kept = Mutex::new(Kept { connector: connector(&tls, usize::MAX), used: SystemTime::now() });
+        Self { tls, kept, alone: OnceLock::new() }
+    }
+
+    fn for_attempt(&self, is_first: bool, now: SystemTime) -> SharedHttpConnector {
+        if !is_first {
+            return self.alone.get_or_init(|| connector(&self.tls, 0)).clone();
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back tells nothing of how long they lay idle.
+        if now.duration_since(kept.used).is_ok_and(|idle| idle > KEPT_IDLE) {
+            kept.connector = connector(&self.tls, usize::MAX);
+        }
+        kept.used = now;
+        kept.connector.clone()
+    }
+}
+
+impl HttpConnector for Connections {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        // The SDK counts its attempts: `attempt=2; max=5`.
+        let attempt = request.headers().get("amz-sdk-request").unwrap_or_default();
+        self.for_attempt(!attempt.contains("attempt=") || attempt.contains("attempt=1;"), SystemTime::now())
+            .call(request)
+    }
+}
+
+fn connector(tls: &TlsContext, kept_idle: usize) -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_LIMIT).build();
-    let connector = Connector::builder().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls);
-    let connector = SharedHttpConnector::new(connector.connector_settings(settings).build());
-    http_client_fn(move |_, _| connector.clone())
+    let connector = Connector::builder().tls_provider(Provider::rustls(CryptoMode::Ring)).tls_context(tls.clone());
+    SharedHttpConnector::new(connector.connector_settings(settings).pool_max_idle_per_host(kept_idle).build())
+}
+
+/// A first retry comes soon, as every moment counts; all of them together take about half of a call's time.
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(7)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(3))
 }
 
 /// A connection that does not answer is given up and tried again: without a limit for each attempt the SDK waits for ever.

@@ -3,13 +3,16 @@
 //! Every call names the user. Without one IAM takes the user who *signed* the request, never the owner of the key:
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::StatusType;
+use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
+use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 use chrono::{DateTime, Utc};
 
+use super::assumed::AssumedRole;
 use super::{Refusal, call, found, or_refusal, sound};
 use crate::credential::KeyStatus;
 use crate::failure::{AwsError, AwsErrorKind};
@@ -46,6 +49,12 @@ impl Iam {
     /// IAM of an account, whose credentials `sdk` holds.
     pub(super) fn new(sdk: &SdkConfig, account: &AccountId) -> Self {
         Self { client: sound::client(sdk), sdk: sdk.clone(), account: account.clone() }
+    }
+
+    /// IAM of an account through a role in it.
+    pub(super) fn through(role: &Arc<AssumedRole>, sdk: &SdkConfig, account: &AccountId) -> Self {
+        let sdk = role.of(sdk);
+        Self { client: sound::client_of(role, &sdk), sdk, account: account.clone() }
     }
 
     /// The account whose IAM it is.
@@ -104,22 +113,24 @@ impl Iam {
         if listed.iter().filter_map(|key| key.user_name()).any(of_another) {
             return Err(AwsError::failed(CALL, "the answer holds another user's keys"));
         }
-        let keys: Vec<_> = listed
-            .iter()
-            .filter_map(|key| {
-                Some(ListedKey {
-                    id: key.access_key_id().and_then(AccessKeyId::new)?,
-                    status: KeyStatus::of(key.status()?.as_str()),
-                    created: key
-                        .create_date()
-                        .and_then(|date| SystemTime::try_from(*date).ok())
-                        .map(DateTime::<Utc>::from),
-                })
+        Ok(Some(KeyList::of(&answer)))
+    }
+}
+
+impl KeyList {
+    /// A key that cannot be read may be the one that is looked for: then the list is not whole.
+    pub(super) fn of(answer: &ListAccessKeysOutput) -> Self {
+        let listed = answer.access_key_metadata();
+        let read = |key: &AccessKeyMetadata| {
+            Some(ListedKey {
+                id: key.access_key_id().and_then(AccessKeyId::new)?,
+                status: KeyStatus::of(key.status()?.as_str()),
+                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::<Utc>::from),
             })
-            .collect();
-        // A key that cannot be read may be the one that is looked for.
+        };
+        let keys: Vec<_> = listed.iter().filter_map(read).collect();
         let truncated = answer.is_truncated() || keys.len() < listed.len();
-        Ok(Some(KeyList { keys, truncated }))
+        Self { keys, truncated }
     }
 }
 
@@ -133,10 +144,11 @@ pub(super) fn change<T>(answer: Result<T, AwsError>) -> Result<Change, AwsError>
 fn is_about_an_unknown_key(Refusal { error, message }: &Refusal, key: &AccessKeyId) -> bool {
     match error.kind {
         AwsErrorKind::NoSuchEntity => true,
-        AwsErrorKind::MissingPermission => {
+        AwsErrorKind::MissingPermission if error.problem.as_str().starts_with("AccessDenied:") => {
             message.trim_end().ends_with(&format!("iam:GetAccessKeyLastUsed on resource: access key {key}"))
         }
-        AwsErrorKind::QuotaFull
+        AwsErrorKind::MissingPermission
+        | AwsErrorKind::QuotaFull
         | AwsErrorKind::Unmodifiable
         | AwsErrorKind::ExplicitlyDenied
         | AwsErrorKind::Failed => false,
@@ -162,12 +174,12 @@ mod tests {
             ("Access denied.".to_owned(), false),
             (String::new(), false),
         ] {
-            let error = AwsError { kind: AwsErrorKind::MissingPermission, ..AwsError::failed("x", "y") };
-            assert_eq!(
-                is_about_an_unknown_key(&Refusal { error, message: message.clone() }, &key),
-                expected,
-                "{message}"
-            );
+            for (code, is_iams) in [("AccessDenied", true), ("AccessDeniedException", false)] {
+                let problem = format!("{code}: {message}");
+                let error = AwsError { kind: AwsErrorKind::MissingPermission, ..AwsError::failed("x", &problem) };
+                let refusal = Refusal { error, message: message.clone() };
+                assert_eq!(is_about_an_unknown_key(&refusal, &key), expected && is_iams, "{problem}");
+            }
         }
     }
 }

@@ -1,21 +1,34 @@
 //! The only module that names an SDK crate: thin, typed calls whose errors are sorted into the kinds that matter here.
 
 pub mod accounts;
+mod assumed;
 mod cutoff;
 pub mod http;
 pub mod iam;
 mod partition;
 pub mod principals;
+mod retries;
 pub mod root;
 mod sound;
 
 use std::error::Error;
+use std::time::SystemTime;
 
 use aws_sdk_iam::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::config::Credentials;
+use aws_sdk_sts::types::Credentials as StsCredentials;
 
 use crate::failure::{AwsError, AwsErrorKind};
 use crate::logs::with_causes;
 use crate::names::ForeignText;
+
+/// The credentials in an answer of STS, with the time of their end.
+fn credentials(call: &'static str, given: Option<&StsCredentials>) -> Result<Credentials, AwsError> {
+    let given = given.ok_or_else(|| AwsError::failed(call, "the answer holds no credentials"))?;
+    let (key, secret) = (given.access_key_id(), given.secret_access_key());
+    let expiry = SystemTime::try_from(*given.expiration()).ok();
+    Ok(Credentials::new(key, secret, Some(given.session_token().to_owned()), expiry, "sts"))
+}
 
 /// Makes a call. `send` is what the SDK's builder gives; it takes five KiB and is boxed at once, so that the futures
 /// around it do not hold and copy it.

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 
-use super::iam::{Change, change};
+use super::iam::{Change, KeyList, change};
 use super::{call, sound};
 use crate::failure::AwsError;
 use crate::names::AccessKeyId;
@@ -29,12 +29,12 @@ impl RootIam {
         change(call("iam:DeleteAccessKey", request.send()).await)
     }
 
-    /// `iam:ListAccessKeys`: whether the root user has the key.
+    /// `iam:ListAccessKeys`: the keys of the root user.
     ///
     /// # Errors
     /// When IAM did not answer the question.
-    pub async fn has(&self, key: &AccessKeyId) -> Result<bool, AwsError> {
+    pub async fn keys(&self) -> Result<KeyList, AwsError> {
         let listed = call("iam:ListAccessKeys", self.client.list_access_keys().send()).await?;
-        Ok(listed.access_key_metadata().iter().any(|listed| listed.access_key_id() == Some(key.as_str())))
+        Ok(KeyList::of(&listed))
     }
 }

@@ -1,6 +1,8 @@
 //! Answers that are IAM's. The SDK takes any body of a successful answer for the call's, and most calls have no content
 //! to miss: a proxy's page, or nothing, would confirm a deactivation that IAM never heard of.
 
+use std::sync::Arc;
+
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
@@ -8,9 +10,22 @@ use aws_sdk_iam::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
+use super::assumed::{AssumedRole, Refused};
+use super::retries;
+
 /// A client of IAM that does not take another's answer for IAM's.
 pub(super) fn client(sdk: &SdkConfig) -> Client {
-    Client::from_conf(Builder::from(sdk).interceptor(IsTheCalls).build())
+    Client::from_conf(configured(sdk).build())
+}
+
+/// The same, for a member account: what IAM refuses for the credentials is repeated with others.
+pub(super) fn client_of(role: &Arc<AssumedRole>, sdk: &SdkConfig) -> Client {
+    let refused = Refused(Arc::clone(role));
+    Client::from_conf(configured(sdk).retry_classifier(refused).build())
+}
+
+fn configured(sdk: &SdkConfig) -> Builder {
+    Builder::from(sdk).retry_partition(retries::partition()).retry_classifier(retries::Passing).interceptor(IsTheCalls)
 }
 
 /// Holds the body of a successful answer against the call: it is named after it.

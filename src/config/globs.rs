@@ -48,7 +48,7 @@ impl TypeGlob {
 }
 
 /// What stands for any letters. A glob that takes types away may hold one of them, but hardly all.
-const WORDS: [&str; 4] = ["a", "q7", "Zk", "x.9"];
+const WORDS: [&str; 4] = ["a", "q7", "Zk", "x9"];
 
 /// A text that a glob may match, with a colon and a slash at two of its parts, and `word` for any letters.
 fn example(tokens: &[Token], (colon, slash): (Option<usize>, Option<usize>), variant: usize, word: &str) -> String {
@@ -68,17 +68,18 @@ fn example(tokens: &[Token], (colon, slash): (Option<usize>, Option<usize>), var
     tokens.iter().enumerate().map(part).collect()
 }
 
-/// Whether a text looks like a finding type, `Recon:IAMUser/TorIPCaller`:
+/// Whether a text looks like a finding type, `Recon:IAMUser/TorIPCaller` or `Backdoor:EC2/C&CActivity.B!DNS`:
 /// <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_finding-format.html>
 fn is_type(text: &str) -> bool {
-    let is_word = |text: &str| !text.is_empty() && text.chars().all(is_of_a_type);
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_name = |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_of_a_type);
     text.split_once(':').is_some_and(|(purpose, rest)| {
-        is_word(purpose) && rest.split_once('/').is_some_and(|(resource, name)| is_word(resource) && is_word(name))
+        is_word(purpose) && rest.split_once('/').is_some_and(|(resource, name)| is_word(resource) && is_name(name))
     })
 }
 
 fn is_of_a_type(c: char) -> bool {
-    c.is_ascii_alphanumeric() || ".!_-".contains(c)
+    c.is_ascii_alphanumeric() || ".!&_-".contains(c)
 }
 
 impl fmt::Display for TypeGlob {

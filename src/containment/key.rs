@@ -93,7 +93,7 @@ pub async fn confirm(
 ) -> Attempt {
     for is_last in [false, true] {
         let Some(listed) = iam.keys(owner).await.map_err(at(Step::Confirm))? else {
-            return Ok(None);
+            return Err(disagreement(Step::Confirm, Disagreement::DeniesTheUser));
         };
         let seen = record.seen.insert(seen(key, listed, now));
         match confirms(&record.done, seen.key.as_ref().map(|key| key.status), seen.complete) {
@@ -118,7 +118,8 @@ fn note_a_deletion_that_was_not_confirmed(record: &mut Record) {
     }
 }
 
-fn seen(key: &AccessKeyId, listed: KeyList, at: DateTime<Utc>) -> KeysSeen {
+/// What a list tells of a key and its siblings.
+pub fn seen(key: &AccessKeyId, listed: KeyList, at: DateTime<Utc>) -> KeysSeen {
     let (mut named, siblings): (Vec<_>, Vec<_>) = listed.keys.into_iter().partition(|listed| listed.id == *key);
     KeysSeen { key: named.pop(), siblings, complete: !listed.truncated, at }
 }
@@ -129,6 +130,8 @@ fn confirms(done: &[Done], listed: Option<KeyStatus>, complete: bool) -> Result<
     let deleted = done.contains(&Done::KeyDeleted);
     match (listed, restored) {
         (None, _) if !complete => Ok(false),
+        // It was deleted meanwhile, or the list does not show everything.
+        (None, false) if !deleted => Ok(false),
         (None, true) => Err(disagreement(Step::SetStatus(KeyStatus::Active), Disagreement::NotListed)),
         (Some(KeyStatus::Inactive | KeyStatus::Expired), true) => {
             Err(disagreement(Step::SetStatus(KeyStatus::Active), Disagreement::StillInactive))
@@ -170,7 +173,7 @@ mod tests {
             (&dead[..], INACTIVE, true, Ok(true)),
             (&dead, Some(KeyStatus::Expired), true, Ok(true)),
             (&dead, ACTIVE, true, Err((kill, Disagreement::StillActive))),
-            (&dead, None, true, Ok(true)),
+            (&dead, None, true, Ok(false)),
             (&dead, None, false, Ok(false)),
             (&deleted, None, true, Ok(true)),
             (&deleted, None, false, Ok(false)),

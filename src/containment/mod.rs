@@ -17,7 +17,7 @@ use crate::aws::accounts::Accounts;
 use crate::aws::iam::Iam;
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::failure::{AwsError, Cause, Disagreement, Failed};
-use crate::names::{AccessKeyId, AccountId, UserName};
+use crate::names::{AccessKeyId, AccountId, UserId, UserName};
 use crate::plan::{First, IfGone, Plan, Step, Then};
 use crate::record::{Done, Left, Record};
 
@@ -59,7 +59,7 @@ where
     /// Tries one account after the other until the credential is found. An account that cannot be asked does not keep a
     /// credential alive that is in another.
     async fn wherever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
-        let mut failed = None;
+        let mut failed: Option<(Failed, &AccountId, Option<UserName>)> = None;
         let mut absent = None;
         for account in plan.accounts() {
             record.account = Some(account.clone());
@@ -68,15 +68,20 @@ where
                     absent.get_or_insert(left);
                 }
                 Err(error) if record.done.is_empty() => {
-                    failed.get_or_insert((error, account));
+                    // An owner is one in this account alone, and tells that the key is there.
+                    let owner = record.owner.take();
+                    if failed.as_ref().is_none_or(|(_, _, known)| known.is_none() && owner.is_some()) {
+                        failed = Some((error, account, owner));
+                    }
                 }
                 found => return found,
             }
         }
         // Boxed: a kill that succeeds does not carry the room that these need.
-        let Some((error, account)) = failed else {
+        let Some((error, account, owner)) = failed else {
             return Box::pin(self.nowhere(plan, absent, record)).await;
         };
+        record.owner = owner;
         Box::pin(self.contain_the_owner_alone(plan, account, record)).await;
         record.account = Some(account.clone());
         Err(error)
@@ -135,7 +140,9 @@ where
         }
         // Whatever was done beside it: the key itself was not found.
         let elsewhere = plan.beyond.clone().map(Left::NotEverywhere);
-        Ok(elsewhere.or_else(|| issued_elsewhere(key, plan).map(Left::IssuedElsewhere)).or(left))
+        let elsewhere = elsewhere.or_else(|| issued_elsewhere(key, plan).map(Left::IssuedElsewhere));
+        let contradicted = || plan.is_contradicted.then_some(Left::Contradictory);
+        Ok(elsewhere.or_else(contradicted).or(left))
     }
 
     /// Deletes what is not a user's key as the root user's, where that may be done.
@@ -224,37 +231,72 @@ fn issued_elsewhere(key: &AccessKeyId, plan: &Plan<'_>) -> Option<AccountId> {
     key.issuer().filter(|issuer| plan.accounts().all(|account| account != issuer))
 }
 
-/// Everything that comes after the key has its status: each step, whatever becomes of the others.
+/// Everything that changes something after the key has its status: each step, whatever becomes of the others.
 pub async fn finish<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
+    let changes = plan.then.iter().copied().filter(|then| !then.step().only_informs());
+    after_the_key(changes, plan, record, reach, deadline).await;
+}
+
+/// What only informs, at last. What is not over at `deadline` is left out.
+pub async fn inform<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    let reads = plan.then.iter().copied().filter(|then| then.step().only_informs());
+    after_the_key(reads, plan, record, reach, deadline).await;
+}
+
+async fn after_the_key<F, O>(
+    steps: impl Iterator<Item = Then>,
+    plan: &Plan<'_>,
+    record: &mut Record,
+    reach: &Reach<'_, F>,
+    deadline: Instant,
+) where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
     let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else { return };
-    let (Some(owner), None) = (record.owner.clone(), &record.left) else { return };
+    let Some(owner) = record.owner.clone() else { return };
+    if record.left.as_ref().is_some_and(|left| !left.is_about_the_owner()) {
+        return;
+    }
     let has_its_status = record.has(|done| matches!(done, Done::StatusSet(_)));
+    // A user whose key cannot be killed can be denied all the same.
+    let mut steps = steps.filter(|then| has_its_status || matches!(then, Then::DenyOwner(_))).peekable();
+    if steps.peek().is_none() {
+        return;
+    }
     let iam = match (reach.open)(record.account.as_ref().unwrap_or(&plan.account)).await {
         Ok(iam) => iam,
         Err(error) => {
-            let failed = plan.then.iter().map(|then| at(then.step())(error.clone()));
+            let failed = steps.map(|then| at(then.step())(error.clone()));
             return record.failed.extend(failed);
         }
     };
-    // A user whose key cannot be killed can be denied all the same.
-    for then in plan.then.iter().filter(|then| has_its_status || matches!(then, Then::DenyOwner(_))) {
-        if *then == Then::DeleteKey && is_the_only_way_to_the_owner(plan, record) {
+    for then in steps {
+        if then == Then::DeleteKey && is_the_only_way_to_the_owner(plan, &owner, record) {
             continue;
         }
         record.begin(then.step());
-        let attempt = in_time(deadline, next(*then, key, &owner, record, &iam, &reach.turns)).await;
+        let attempt = in_time(deadline, next(then, key, &owner, record, &iam, &reach.turns)).await;
         keep(attempt, record);
     }
 }
 
-/// Whether a retry could not find the user any more who is still to be denied, if the key were deleted.
-fn is_the_only_way_to_the_owner(plan: &Plan<'_>, record: &Record) -> bool {
+/// Whether a retry could not find the user any more who is still to be denied, if the key were deleted: the event does not
+/// name that user with an identifier.
+fn is_the_only_way_to_the_owner(plan: &Plan<'_>, owner: &UserName, record: &Record) -> bool {
     let owner_is_not_denied = record.failed.iter().any(|failed| matches!(failed.step, Step::Deny(_)));
-    owner_is_not_denied && matches!(plan.first, First::SetStatus { user: None, .. })
+    let is_known = |user: &UserName, id: Option<&UserId>| user.is(owner) && id.is_some();
+    let leads_elsewhere =
+        matches!(plan.if_gone, IfGone::ContainOwner { user: Some(user), id, .. } if is_known(user, id));
+    owner_is_not_denied && !leads_elsewhere
 }
 
 async fn next(

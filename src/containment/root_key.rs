@@ -1,7 +1,9 @@
 //! A key of a member account's root user. Nobody but the root user can deactivate it; from outside it can only be
 //! deleted: <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html>.
 
-use super::{Attempt, at};
+use chrono::Utc;
+
+use super::{Attempt, at, key};
 use crate::aws::accounts::Accounts;
 use crate::aws::iam::Change;
 use crate::failure::{Cause, Disagreement, Failed};
@@ -10,11 +12,11 @@ use crate::plan::Step;
 use crate::record::{Done, Left, Record};
 
 /// Deletes the key and lists the root user's keys to confirm it.
-pub async fn delete(key: &AccessKeyId, account: &AccountId, record: &mut Record, accounts: &Accounts) -> Attempt {
+pub async fn delete(id: &AccessKeyId, account: &AccountId, record: &mut Record, accounts: &Accounts) -> Attempt {
     let step = Step::DeleteRootKey;
     record.begin(step);
     let root = accounts.root_of(account).await.map_err(at(step))?;
-    let left = match root.delete(key).await.map_err(at(step))? {
+    let left = match root.delete(id).await.map_err(at(step))? {
         Change::Done => {
             record.done.push(Done::RootKeyDeleted);
             None
@@ -22,16 +24,25 @@ pub async fn delete(key: &AccessKeyId, account: &AccountId, record: &mut Record,
         Change::NoSuchEntity => Some(Left::NoSuchRootKey),
     };
     record.begin(Step::Confirm);
-    match (root.has(key).await.map_err(at(Step::Confirm)), &left) {
-        (Ok(false), left) => record.confirmed = left.is_none(),
-        (Ok(true), None) => {
+    let listed = match root.keys().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            record.failed.push(at(Step::Confirm)(error));
+            return Ok(left);
+        }
+    };
+    let seen = key::seen(id, listed, Utc::now());
+    match (&seen.key, &left) {
+        (Some(_), None) => {
             record.done.clear();
             return Err(Failed { step, cause: Cause::Disagreement(Disagreement::StillThere) });
         }
-        (Ok(true), Some(_)) => {
-            return Err(Failed { step, cause: Cause::Disagreement(Disagreement::DeniesTheKey) });
+        (Some(_), Some(_)) => return Err(Failed { step, cause: Cause::Disagreement(Disagreement::DeniesTheKey) }),
+        (None, None) => {
+            record.confirmed = seen.complete;
+            record.seen = Some(seen);
         }
-        (Err(failed), _) => record.failed.push(failed),
+        (None, Some(_)) => {}
     }
     Ok(left)
 }

@@ -111,8 +111,8 @@ pub(super) fn actors(sequence: Fields<'_>, of_finding: &NamedAccounts) -> Vec<Cl
     users.map(|user| Claimed::actor(user.text("credentialUid"), user, of_finding)).collect()
 }
 
-/// The elements of a list that cannot be read, although a key may stand in each; `part` is what leads to it there.
-pub(super) fn misfits_in(finding: Fields<'_>, list: &str, part: Option<&str>) -> Vec<EventError> {
+/// The elements of a list that cannot be read, although a key may stand in each; `parts` lead to it there.
+pub(super) fn misfits_in(finding: Fields<'_>, list: &str, parts: &[&str]) -> Vec<EventError> {
     if finding.is_misfit(list, Value::is_array) {
         return vec![EventError::event(list, "is not an array")];
     }
@@ -122,7 +122,7 @@ pub(super) fn misfits_in(finding: Fields<'_>, list: &str, part: Option<&str>) ->
         if !element.is_object() && !element.is_null() {
             return Some(EventError::event(place, "is not an object"));
         }
-        let part = part.filter(|part| Fields::of(element).is_misfit(part, Value::is_object))?;
+        let part = parts.iter().find(|part| Fields::of(element).is_misfit(part, Value::is_object))?;
         Some(EventError::event(format!("{place}.{part}"), "is not an object"))
     };
     elements.filter_map(misfit).collect()

@@ -36,7 +36,7 @@ fn misfits(detail: Fields<'_>, kind: &str) -> Vec<EventError> {
     let objects = ["resource", "resource.accessKeyDetails"].iter().chain(leads_to_actors);
     let no_objects = objects.filter(|field| detail.is_misfit(field, Value::is_object));
     let no_objects = no_objects.map(|field| EventError::event(*field, "is not an object"));
-    no_objects.chain(misfits_in(detail, &format!("{SEQUENCE}.actors"), Some("user"))).collect()
+    no_objects.chain(misfits_in(detail, &format!("{SEQUENCE}.actors"), &["user"])).collect()
 }
 
 /// What a finding of its type always has. What is about credentials without one is told to a person.
@@ -47,7 +47,9 @@ fn missing(detail: Fields<'_>, kind: &str) -> Option<EventError> {
         (false, true) => "resource.accessKeyDetails",
         (false, false) => "resource",
     };
-    let lacks = detail.object(field).is_none() && !is_about_credentials(kind);
+    let has_parts = |sequence: Fields<'_>| ["actors", "signals"].iter().any(|part| sequence.value(part).is_some());
+    let is_whole = detail.object(field).is_some_and(|found| !is_sequence(kind) || has_parts(found));
+    let lacks = !is_whole && !is_about_credentials(kind);
     lacks.then(|| EventError::mandatory(field, "an object"))
 }
 
@@ -56,7 +58,9 @@ fn finding(event: &Event, detail: Fields<'_>, kind: &str) -> Read {
     let accounts = accounts::of_event(&[detail.value("accountId")], event);
     let key = detail.object("resource.accessKeyDetails");
     let key = key.map(|key| Claimed::new(claim(key), with_the_callers(service, accounts.clone())));
-    let claimed = key.into_iter().chain(actors(detail.at(SEQUENCE), &accounts)).collect();
+    // A sequence can span accounts; its envelope may name the one of the user.
+    let of_sequence = accounts.clone().or_where_it_was_used(accounts::of_event(&[], event));
+    let claimed = key.into_iter().chain(actors(detail.at(SEQUENCE), &of_sequence)).collect();
     let origin = origin(event);
     let finding = DetectorFinding {
         origin: Origin {
@@ -81,7 +85,7 @@ fn finding(event: &Event, detail: Fields<'_>, kind: &str) -> Read {
 /// <https://docs.aws.amazon.com/guardduty/latest/APIReference/API_RemoteAccountDetails.html>. It does not stand in for the
 /// finding's own where that cannot be read.
 fn with_the_callers(service: Fields<'_>, of_finding: NamedAccounts) -> NamedAccounts {
-    if of_finding.first().is_none() {
+    if of_finding.unreadable().is_some() || of_finding.is_empty() {
         return of_finding;
     }
     let callers = service.value("action.awsApiCallAction.remoteAccountDetails.accountId");

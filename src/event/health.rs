@@ -5,6 +5,7 @@
 //! the other `AWS_RISK_*` codes call for a person.
 
 use super::claim::Claim;
+use super::detection::{beside, misfits_in};
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, inside, origin};
 use crate::credential::Credential;
@@ -13,7 +14,10 @@ use crate::names::ForeignText;
 
 pub(super) fn read(event: &Event) -> Read {
     inside("detail", &event.detail, |detail| match detail.text("eventTypeCode") {
-        Some(code) if code.starts_with("AWS_RISK_") => findings(event, detail, code).into_iter().map(Ok).collect(),
+        Some(code) if code.starts_with("AWS_RISK_") => {
+            let found = findings(event, detail, code).into_iter().map(Ok).collect();
+            beside(found, misfits_in(detail, "affectedEntities", &[]), None)
+        }
         Some(_) => Vec::new(),
         None => vec![Err(EventError::mandatory("eventTypeCode", "a text"))],
     })

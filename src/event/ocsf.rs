@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::claim::Claim;
 use super::detection::{
-    Claimed, DetectorFinding, beside, each_finding, in_security_hub, is_access_key, is_guarddutys_own, is_sequence,
-    misfits_in, severity_of_word,
+    Claimed, DetectorFinding, beside, each_finding, in_security_hub, is_about_credentials, is_access_key,
+    is_guarddutys_own, is_sequence, misfits_in, original_type, severity_of_word,
 };
 use super::fields::Fields;
 use super::{Event, EventError, Read, accounts, json};
@@ -23,14 +23,17 @@ pub(super) fn read(event: &Event) -> Read {
 
 /// The parts in which a key can stand, and that are something else.
 fn misfits(finding: Fields<'_>) -> Vec<EventError> {
-    let evidences = misfits_in(finding, "evidences", Some("actor.user"));
-    misfits_in(finding, "resources", None).into_iter().chain(evidences).collect()
+    let evidences = misfits_in(finding, "evidences", &["actor", "actor.user"]);
+    misfits_in(finding, "resources", &[]).into_iter().chain(evidences).collect()
 }
 
 /// What every finding of GuardDuty's has.
 fn missing(finding: Fields<'_>) -> Option<EventError> {
-    let lacks = finding.objects("resources").next().is_none();
-    lacks.then(|| EventError::mandatory("resources", "an array of objects"))
+    let mut kinds = finding.texts("finding_info.types").filter_map(original_type);
+    let needs_actors = kinds.any(|kind| is_sequence(&kind) && !is_about_credentials(&kind));
+    let lacks = |list: &str| finding.objects(list).next().is_none();
+    let field = if lacks("resources") { Some("resources") } else { needs_actors.then_some("evidences") };
+    field.filter(|field| lacks(field)).map(|field| EventError::mandatory(field, "an array of objects"))
 }
 
 /// Whether the finding is GuardDuty's own, if it has all that is needed to tell. The identifier of a product is optional,
@@ -51,7 +54,10 @@ fn is_of_guardduty(finding: Fields<'_>) -> Result<bool, EventError> {
 fn read_one(event: &Event, finding: Fields<'_>, of_guardduty: bool) -> Read {
     let account = finding.value("cloud.account.uid");
     let accounts = accounts::of_event(&[account], event);
-    let keys = finding.objects("resources").filter(|resource| resource.text("type").is_some_and(is_access_key));
+    let is_key = |resource: &Fields<'_>| {
+        resource.text("type").is_some_and(is_access_key) || resource.text("data.access_key_id").is_some()
+    };
+    let keys = finding.objects("resources").filter(is_key);
     let keys = keys.map(|resource| {
         let places = [
             account,

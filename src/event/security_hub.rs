@@ -36,8 +36,8 @@ const SEQUENCE: &str = "Detection.Sequence";
 
 /// The parts in which a key can stand, and that are something else.
 fn misfits(finding: Fields<'_>) -> Vec<EventError> {
-    let actors = misfits_in(finding, &format!("{SEQUENCE}.Actors"), Some("User"));
-    misfits_in(finding, "Resources", Some("Details.AwsIamAccessKey")).into_iter().chain(actors).collect()
+    let actors = misfits_in(finding, &format!("{SEQUENCE}.Actors"), &["User"]);
+    misfits_in(finding, "Resources", &["Details", "Details.AwsIamAccessKey"]).into_iter().chain(actors).collect()
 }
 
 /// What a finding of its type always has.
@@ -76,7 +76,10 @@ fn types(finding: Fields<'_>) -> impl Iterator<Item = &str> {
 
 fn read_one(event: &Event, finding: Fields<'_>, chosen: bool, of_guardduty: bool) -> Read {
     let accounts = accounts::of_event(&[finding.value("AwsAccountId")], event);
-    let keys = finding.objects("Resources").filter(|resource| resource.text("Type").is_some_and(is_access_key));
+    let is_key = |resource: &Fields<'_>| {
+        resource.text("Type").is_some_and(is_access_key) || resource.object("Details.AwsIamAccessKey").is_some()
+    };
+    let keys = finding.objects("Resources").filter(is_key);
     let accounts_of = |resource| accounts::of_event(&places(finding, resource), event);
     let keys = keys.map(|resource| Claimed::resource(claim(resource), resource.text("Id"), accounts_of(resource)));
     let mut claimed: Vec<_> = keys.chain(actors(finding.at(SEQUENCE), &accounts)).collect();

@@ -220,6 +220,11 @@ fn a_part_in_which_a_key_can_stand_must_be_there_and_be_what_it_should_be() {
     let sequence = |service: Value| json!({"type": "AttackSequence:S3/X", "service": service});
     let actors = |actors: Value| sequence(json!({"detection": {"sequence": {"actors": actors}}}));
     let imported = |resources: Value| json!({"findings": [{"ProductArn": GUARDDUTYS_PRODUCT, "Types": ["TTPs/A:S3-X"], "Resources": resources}]});
+    let v2_sequence = |evidences: Value| {
+        json!({"findings": [{"metadata": {"product": {"uid": GUARDDUTYS_PRODUCT}},
+                             "finding_info": {"types": ["AttackSequence:S3/X"]},
+                             "resources": [{}], "evidences": evidences}]})
+    };
     let v2 = |resources: Value, evidences: Value| {
         json!({"findings": [{"metadata": {"product": {"uid": GUARDDUTYS_PRODUCT}}, "finding_info": {"types": ["A:S3/X"]},
                              "resources": resources, "evidences": evidences}]})
@@ -251,12 +256,16 @@ fn a_part_in_which_a_key_can_stand_must_be_there_and_be_what_it_should_be() {
         (V2, v2(json!({}), json!(null)), "detail.findings[0].resources"),
         (V2, v2(json!([{}]), json!("x")), "detail.findings[0].evidences"),
         (V2, v2(json!([{}]), json!([{"actor": {"user": "Bob"}}])), "detail.findings[0].evidences[0].actor.user"),
+        (V2, v2(json!([{}]), json!([{"actor": [{"user": {}}]}])), "detail.findings[0].evidences[0].actor"),
+        (V2, v2_sequence(json!(null)), "detail.findings[0].evidences"),
+        (V2, v2_sequence(json!([])), "detail.findings[0].evidences"),
+        (GUARDDUTY, sequence(json!({"detection": {"sequence": {}}})), SEQUENCE),
     ] {
         let event = json!({"source": source, "detail-type": detail_type, "detail": detail});
         let error = only(&event).expect_err(field);
         assert_eq!((error.kind, error.field.as_str()), (Unreadable::Event, field), "{detail}");
     }
-    for detail in [actors(json!(null)), actors(json!([{}, {"user": null}, null]))] {
+    for detail in [actors(json!([])), actors(json!([{}, {"user": null}, null]))] {
         let event = json!({"source": GUARDDUTY.0, "detail-type": GUARDDUTY.1, "detail": detail});
         assert_eq!(only(&event).expect("a finding").credential, Credential::None, "{detail}");
     }
@@ -407,11 +416,11 @@ fn the_accounts_of_actors_and_callers_stand_beside_the_findings() {
         (sequence(json!(own), json!(own)), of(&[own])),
         (sequence(json!(own), json!(null)), of(&[own])),
         (sequence(json!("x"), json!(other)), unreadable().or_where_it_was_used(of(&[other]))),
-        (sequence(json!(own), json!("x")), of(&[own])),
+        (sequence(json!(own), json!("x")), of(&[own]).and(unreadable())),
         (sequence(json!("x"), json!("y")), unreadable()),
         (called(json!(own), json!(other)), used_in_other()),
         (called(json!(own), json!(own)), of(&[own])),
-        (called(json!(own), json!("x")), of(&[own])),
+        (called(json!(own), json!("x")), of(&[own]).and(unreadable())),
         (called(json!("x"), json!(other)), unreadable()),
     ] {
         assert_eq!(finding("aws.guardduty", "GuardDuty Finding", &detail).accounts, expected, "{detail}");

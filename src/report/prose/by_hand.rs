@@ -2,6 +2,7 @@
 
 use super::super::command::by_hand;
 use super::account;
+use super::done::lifts;
 use crate::case::Case;
 use crate::credential::{Credential, Holder, Principal};
 use crate::finding::{Basis, Operation};
@@ -39,6 +40,15 @@ pub(super) fn by_a_person(case: &Case<'_>) -> String {
     }
 }
 
+/// How a person makes a key active again, and takes away what would still deny its user.
+pub(super) fn restore_by_hand(case: &Case<'_>) -> String {
+    let run = run_by_hand(case, Operation::Restore);
+    match case.user().filter(|_| lifts(case)) {
+        Some(user) => format!("{run}; and {}", lift_by_hand(&Principal::User(user.clone()))),
+        None => run,
+    }
+}
+
 /// The same, in an account that the sentence has named, and that need not be the one where the function looked.
 pub(super) fn there(case: &Case<'_>) -> String {
     match &case.finding.credential {
@@ -54,7 +64,7 @@ fn root_or_user(case: &Case<'_>) -> String {
     format!("sign in as the root user and delete the key; if it is the key of a user, run: {run}")
 }
 
-fn operation(case: &Case<'_>) -> Operation {
+pub(super) fn operation(case: &Case<'_>) -> Operation {
     match case.finding.basis {
         Basis::Command(operation) => operation,
         Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => Operation::Deactivate,
@@ -114,9 +124,10 @@ pub(super) fn run_by_hand(case: &Case<'_>, operation: Operation) -> String {
 }
 
 pub(super) fn lift_by_hand_of(case: &Case<'_>) -> String {
-    match (case.plan.as_ref().map(|plan| &plan.first), case.user()) {
+    let by_hand = match (case.plan.as_ref().map(|plan| &plan.first), case.user()) {
         (Some(First::Lift { from, .. }), _) => lift_by_hand(from),
         (_, Some(user)) => lift_by_hand(&Principal::User(user.clone())),
         (_, None) => "look at the policies of the user".to_owned(),
-    }
+    };
+    format!("in account {} {by_hand}", account(case))
 }

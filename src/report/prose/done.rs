@@ -2,7 +2,7 @@
 
 use super::{account, denied, given, key_of_user};
 use crate::case::Case;
-use crate::credential::{Credential, KeyStatus};
+use crate::credential::{Credential, KeyStatus, Principal};
 use crate::plan::Then;
 use crate::record::{Done, Means, Outcome};
 
@@ -25,6 +25,7 @@ pub(super) fn sentence_of(case: &Case<'_>, is_told: impl Fn(&Done) -> bool) -> S
 pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
     let key = key_of_user(case);
     let is_restored = case.record.has(|done| *done == Done::StatusSet(KeyStatus::Active));
+    let has_other_keys = case.record.seen.as_ref().is_none_or(|seen| !seen.complete || !seen.siblings.is_empty());
     match done {
         Done::StatusSet(status) if case.record.status_is_doubtful() => {
             format!("IAM confirmed that {key} was {}", given(*status))
@@ -44,7 +45,7 @@ pub(super) fn done_clause(case: &Case<'_>, done: &Done) -> String {
         Done::Denied { on, measure, by: Means::Group } => {
             format!("{on} was denied {} by a group, as no more policies can be attached to it", denied(*measure))
         }
-        Done::Lifted { from } if is_restored => {
+        Done::Lifted { from } if is_restored && has_other_keys => {
             format!("what was put on {from} was taken away, which protected the user's other keys, too")
         }
         Done::Lifted { from } => format!("what was put on {from} was taken away"),
@@ -72,9 +73,14 @@ pub(super) fn what_is_gone(case: &Case<'_>) -> String {
 /// What a kill does not end.
 pub(super) fn what_goes_on(case: &Case<'_>) -> String {
     let record = &case.record;
+    let on_a_user = |done: &Done| matches!(done, Done::Denied { on: Principal::User(_), .. });
     let was_killed = record.has(|done| matches!(done, Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired)));
-    if record.outcome() == Outcome::Failed || !was_killed {
+    let of_root = record.has(|done| *done == Done::RootKeyDeleted);
+    if record.outcome() == Outcome::Failed || !(was_killed || of_root || record.has(on_a_user)) {
         return String::new();
+    }
+    if !was_killed && !of_root {
+        return "; sessions of roles that it opened before go on for up to 12 hours".to_owned();
     }
     let vanished = if record.key_is_gone() && !record.has(|done| *done == Done::KeyDeleted) {
         "; IAM does not list the key any more"
@@ -84,6 +90,8 @@ pub(super) fn what_goes_on(case: &Case<'_>) -> String {
     let user_is_denied = record.has(|done| matches!(done, Done::Denied { .. }));
     let sessions = if user_is_denied {
         "sessions of roles that it opened before go on for up to 12 hours"
+    } else if of_root {
+        "sessions that were made with it before go on for up to an hour"
     } else {
         "sessions that were made with it before go on for up to 36 hours"
     };
@@ -91,12 +99,13 @@ pub(super) fn what_goes_on(case: &Case<'_>) -> String {
         let active = seen.siblings.iter().filter(|key| key.status == KeyStatus::Active);
         active.map(|key| key.id.as_str()).collect::<Vec<_>>()
     });
+    let whose = if of_root { "the root user" } else { "the user" };
     match siblings.as_deref() {
-        None => format!("{vanished}; {sessions}, and whether the user has other active keys could not be read"),
-        Some([]) => format!("{vanished}; {sessions}, and the user has no other active key"),
-        Some([key]) => format!("{vanished}; {sessions}, and the user's access key {key} is still active"),
+        None => format!("{vanished}; {sessions}, and whether {whose} has other active keys could not be read"),
+        Some([]) => format!("{vanished}; {sessions}, and {whose} has no other active key"),
+        Some([key]) => format!("{vanished}; {sessions}, and {whose}'s access key {key} is still active"),
         Some(keys) => {
-            format!("{vanished}; {sessions}, and the user's access keys {} are still active", keys.join(", "))
+            format!("{vanished}; {sessions}, and {whose}'s access keys {} are still active", keys.join(", "))
         }
     }
 }

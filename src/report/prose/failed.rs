@@ -1,7 +1,7 @@
 //! What did not work.
 
 use super::super::command::undo;
-use super::by_hand::{end_sessions_of, lift_by_hand_of, run_by_hand};
+use super::by_hand::{end_sessions_of, lift_by_hand_of, operation, restore_by_hand, run_by_hand};
 use super::done::sentence_of;
 use super::left::why_left;
 use super::{SEND_AGAIN, Words, account, denied, given, key_of_user, principal};
@@ -171,6 +171,7 @@ pub(super) fn whose_role(case: &Case<'_>, call: &str) -> String {
 
 pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
     match failed.step {
+        Step::FindOwner if operation(case) == Operation::Restore => "the key may still be inactive",
         Step::FindOwner | Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) | Step::DeleteRootKey => {
             "the key may still be active"
         }
@@ -190,8 +191,11 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
 pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
     let run = |operation| run_by_hand(case, operation);
     match step {
-        Step::FindOwner | Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => run(Operation::Deactivate),
-        Step::SetStatus(KeyStatus::Active) => run(Operation::Restore),
+        Step::SetStatus(KeyStatus::Active) => restore_by_hand(case),
+        Step::FindOwner | Step::SetStatus(KeyStatus::Inactive | KeyStatus::Expired) => match operation(case) {
+            Operation::Restore => restore_by_hand(case),
+            operation => run(operation),
+        },
         Step::DeleteKey => run(Operation::Delete),
         Step::CheckPrincipal => "find the principal ID of the finding in CloudTrail and end its sessions".to_owned(),
         Step::Deny(_) => match case.plan.as_ref().map(|plan| &plan.first) {

@@ -1,0 +1,46 @@
+//! What is tried again, beyond what the SDK tries again itself, and how often.
+
+use aws_config::SdkConfig;
+use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction, RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+
+/// The SDK's own bucket of retries is shared by all calls and not refilled by time: a bad minute would empty it, and then
+/// every single fault would be final for the life of the sandbox. Here nothing is shared. What bounds the retries is the
+/// attempts of a call, the few credentials that are worked on at a time, and the time of the invocation.
+pub(super) fn partition() -> RetryPartition {
+    RetryPartition::custom("key-remediator").token_bucket(TokenBucket::unlimited()).build()
+}
+
+/// A client of STS with these retries.
+pub(super) fn sts(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+    aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(sdk).retry_partition(partition()).build())
+}
+
+/// IAM's errors that pass within a second or two: two changes met, or an earlier one is not yet known everywhere.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteAccessKey.html>,
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateLoginProfile.html>
+const PASSING: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
+
+/// Tells errors that pass.
+#[derive(Debug)]
+pub(super) struct Passing;
+
+impl ClassifyRetry for Passing {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match code(context) {
+            Some(code) if PASSING.contains(&code) => RetryAction::transient_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Passing"
+    }
+}
+
+/// The code of IAM's error, if that is what it answered.
+pub(super) fn code(context: &InterceptorContext) -> Option<&str> {
+    let answer = context.response().filter(|answer| !answer.status().is_success())?;
+    let body = std::str::from_utf8(answer.body().bytes()?).ok()?;
+    Some(body.split_once("<Code>")?.1.split_once("</Code>")?.0)
+}
