@@ -49,6 +49,8 @@ pub enum Disagreement {
     DeniesTheKey,
     /// It says that there is no such user, whose key it has just changed.
     DeniesTheUser,
+    /// It says that there is no such role, which it knows at the same time.
+    DeniesThePrincipal,
     /// It confirmed the activation and does not list the key.
     NotListed,
     /// It confirmed the deactivation and lists the key as active.

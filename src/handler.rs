@@ -16,7 +16,7 @@ use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::case::Case;
 use crate::config::Config;
-use crate::containment::{self, Reach, Turns};
+use crate::containment::{self, Later, Reach, Turns};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
@@ -86,6 +86,8 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
 /// A case, and the SQS messages that name its credential; `None` where it was named outside of a message.
 struct Entry<'f> {
     case: Case<'f>,
+    /// What is left for later where the key could not be killed.
+    later: Option<Later>,
     messages: Vec<Option<&'f str>>,
 }
 
@@ -95,7 +97,11 @@ impl<'f> Entry<'f> {
             Ok(plan) => (Some(plan), None),
             Err(left) => (None, Some(left)),
         };
-        Self { case: Case::new(finding, plan, Record { left, ..Record::default() }), messages: vec![message] }
+        Self {
+            case: Case::new(finding, plan, Record { left, ..Record::default() }),
+            later: None,
+            messages: vec![message],
+        }
     }
 
     fn merge(&mut self, mut other: Self) {
@@ -123,7 +129,8 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
 }
 
 /// Carries all plans out. Accounts do not wait for each other: one that hangs costs the others nothing. In each account
-/// the kills come first, then what else changes something, and at last what only informs, for which there is not much time.
+/// the keys are killed first. Then comes what else changes something, on users and roles, whose turn a kill must not wait
+/// for; and at last what only informs, for which there is not much time.
 async fn contain<F, O>(entries: &mut [Entry<'_>], reach: &Reach<'_, F>, clock: &Clock)
 where
     F: Fn(&AccountId) -> O,
@@ -149,30 +156,35 @@ where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    for_each(entries, share, async |case, plan| {
-        containment::kill(plan, &mut case.record, reach, clock.deadline).await;
-        case.record.duration = clock.started.elapsed();
+    for_each(entries, share, async |entry, plan| {
+        let record = &mut entry.case.record;
+        entry.later = containment::kill(plan, record, reach, clock.deadline).await;
+        record.duration = clock.started.elapsed();
     })
     .await;
-    for_each(entries, share, async |case, plan| {
-        containment::finish(plan, &mut case.record, reach, clock.deadline).await;
+    for_each(entries, share, async |entry, plan| {
+        let record = &mut entry.case.record;
+        if let Some(later) = entry.later.take() {
+            containment::settle(plan, later, record, reach, clock.deadline).await;
+            record.duration = clock.started.elapsed();
+        }
+        containment::finish(plan, record, reach, clock.deadline).await;
     })
     .await;
     let deadline = clock.deadline.min(tokio::time::Instant::now() + FOR_READS);
-    for_each(entries, share, async |case, plan| {
-        containment::inform(plan, &mut case.record, reach, deadline).await;
+    for_each(entries, share, async |entry, plan| {
+        containment::inform(plan, &mut entry.case.record, reach, deadline).await;
     })
     .await;
 }
 
-/// Runs `step` for every case that has a plan, a few at a time.
-async fn for_each<'f>(entries: &mut [&mut Entry<'f>], share: usize, step: impl AsyncFn(&mut Case<'f>, &Plan<'f>)) {
-    let steps = entries.iter_mut().map(|entry| &mut entry.case);
-    stream::iter(steps)
-        .for_each_concurrent(share, async |case| {
-            if let Some(plan) = case.plan.take() {
-                step(case, &plan).await;
-                case.plan = Some(plan);
+/// Runs `step` for every entry that has a plan, a few at a time.
+async fn for_each<'f>(entries: &mut [&mut Entry<'f>], share: usize, step: impl AsyncFn(&mut Entry<'f>, &Plan<'f>)) {
+    stream::iter(entries)
+        .for_each_concurrent(share, async |entry| {
+            if let Some(plan) = entry.case.plan.take() {
+                step(entry, &plan).await;
+                entry.case.plan = Some(plan);
             }
         })
         .await;
@@ -211,16 +223,26 @@ impl Clock {
 
 /// Writes the log lines, whether the invocation fails or not.
 fn tell(items: &[Item], entries: &[Entry<'_>], function: &str) {
+    let mut space = log::Space::default();
+    let mut cases: Vec<_> = entries.iter().map(|entry| &entry.case).collect();
+    if cases.len() > IN_ORDER {
+        // Where there is no space for all, what a person has to do comes first.
+        cases.sort_by_key(|case| (case.record.failures().next().is_none(), case.record.outcome().priority()));
+    }
     for Item { message, content } in items {
         if let Err(error) = content {
-            log::unreadable(error, message.as_deref());
+            log::unreadable(error, message.as_deref(), &mut space);
         }
     }
-    for Entry { case, .. } in entries {
-        log::result(case, function);
-        log::failures(case, function);
+    for case in cases {
+        log::result(case, function, &mut space);
+        log::failures(case, function, &mut space);
     }
+    space.close();
 }
+
+/// Up to how many cases have their lines in the order of the event.
+const IN_ORDER: usize = 200;
 
 /// The answer, or the failure of what SQS cannot be asked to send again. Where SQS would have to send everything again the
 /// invocation fails, too: nobody sees the answer, and alarms hang on failed invocations.

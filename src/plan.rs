@@ -83,6 +83,11 @@ pub enum First<'c> {
 }
 
 impl First<'_> {
+    /// Whether it is a key that it changes, and not a user or a role.
+    pub fn is_about_a_key(&self) -> bool {
+        matches!(self, Self::SetStatus { .. } | Self::DeleteRootKey { .. })
+    }
+
     /// The step as it is named when it fails.
     pub fn step(&self) -> Step {
         match self {

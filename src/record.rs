@@ -89,8 +89,7 @@ pub enum Means {
 }
 
 /// What became of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The credential is dead, on IAM's word.
     Contained,
@@ -111,15 +110,48 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What a person reads first has the least.
+    pub fn priority(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::NeedsAttention | Self::Exempt => 1,
+            Self::Contained | Self::Restored => 2,
+            Self::NotFound | Self::Planned => 3,
+            Self::Ignored => 4,
+        }
+    }
+
     /// Whether a person has to do or decide something.
     pub fn needs_a_person(self) -> bool {
         matches!(self, Self::Exempt | Self::NeedsAttention)
     }
 }
 
+impl Outcome {
+    /// As answers and log lines have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contained => "contained",
+            Self::Restored => "restored",
+            Self::Planned => "planned",
+            Self::Ignored => "ignored",
+            Self::Exempt => "exempt",
+            Self::NotFound => "not_found",
+            Self::NeedsAttention => "needs_attention",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.serialize(f)
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

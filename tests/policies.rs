@@ -568,25 +568,36 @@ const STOLEN: &[(&str, &str, &str)] = &[
     (
         "Containment",
         "sessions",
-        "Lock out temporary credentials of every user that is no break-glass user. A group can lock out those, too: IAM \
-         does not let a policy tell which user is added to it. Grant nothing: the policies and groups are fixed.",
+        "Lock out temporary credentials of every user that is no break-glass user, and take such denies away again. A group \
+         can lock out those, too: IAM does not let a policy tell which user is added to it. Grant nothing: the policies and \
+         groups are fixed.",
     ),
+    ("Containment", "principal", "The same with whole users. See what else users can sign in with, but no secret."),
     (
-        "Containment",
-        "principal",
-        "The same, and lock out whole users. See what else users can sign in with, but no secret.",
+        "RoleSessions",
+        "deny",
+        "Lock out every role that is no break-glass role, and take such denies away again. Grant nothing.",
     ),
-    ("RoleSessions", "deny", "Lock out every role that is no break-glass role. Grant nothing."),
     (
         "RoleSessions",
         "revoke",
         "Everything that a role of the account may be given: it can put any policy on any role but its own and \
          break-glass roles. Treat the function as an administrator, or use deny.",
     ),
-    ("DryRun", "true", "Find out whose a key is. It can write nothing."),
+    (
+        "DryRun",
+        "true",
+        "Find out whose a key is, and with `Containment` or `RoleSessions` what identifier a user or role has. It can write \
+         nothing here; in another account what the member role allows, so give that `DryRun`, too.",
+    ),
     ("MemberRole", MEMBER_ROLE, "The same in each account that has the member role, as far as that role allows it."),
     ("WithinOrganization", "true", "Less: no account outside of the organization, even if it has a role of that name."),
-    ("RootKeys", "delete", "Delete the keys of the root users of member accounts. Nobody can take that back."),
+    (
+        "RootKeys",
+        "delete",
+        "Delete the keys of the root users of member accounts, and by AWS's task policy their passwords, certificates and MFA \
+         devices. Nobody can take that back.",
+    ),
     ("BreakGlassPrincipals", BREAK_GLASS, "Less: nothing can be put on these users and roles."),
 ];
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::answers::{assert_failed, outcome, outcomes, result};
 use common::fake_iam::{FakeIam, OWN_ROLE_ID, denied, error, success, throttled};
 use common::findings::{in_member, role_session, user_session};
-use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, USER_ID};
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, SESSION, USER_ID};
 use common::{event, log_lines, replaced};
 use serde_json::{Value, json};
 
@@ -232,7 +232,7 @@ async fn two_keys_of_one_user_in_one_event_do_not_write_the_user_at_the_same_tim
     let calls = iam.calls();
     let writes = calls.iter().filter(|call| ["AttachUserPolicy", "DeleteAccessKey"].contains(&call.action.as_str()));
     let times: Vec<_> = writes.map(|call| call.at).collect();
-    assert_eq!(times.len(), 4);
+    assert_eq!(times.len(), 3, "one deny and two deletions");
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(95)), "{times:?}");
 }
 
@@ -497,4 +497,77 @@ async fn a_dry_run_denies_nobody() {
         assert_eq!(outcome(&answer), "planned", "{answer:#}");
         assert_eq!(state(&iam), before);
     }
+}
+
+#[tokio::test]
+async fn no_kill_waits_for_a_deny_and_a_principal_is_denied_once_in_an_event() {
+    let session = |number: u32| replaced(&user_session(), &[(SESSION, &format!("ASIAIOSFODNN7EXAM{number:03}"))]);
+    let gone = |number: u32| replaced(&event("guardduty-iam-user"), &[(KEY, &format!("AKIAIOSFODNN7EXAM{number:03}"))]);
+    let mut findings: Vec<_> = (0..30).map(session).chain((30..60).map(gone)).collect();
+    findings.push(replaced(&event("guardduty-iam-user"), &[("\"Bob\"", "\"Alice\""), (KEY, "AKIAALICESKEYEXAMPLE")]));
+    for faults in [vec![], vec![error(400, "ValidationError", "made up")]] {
+        let is_faulty = !faults.is_empty();
+        let iam = FakeIam::start().await.user("Bob").key("Alice", "AKIAALICESKEYEXAMPLE");
+        let iam = iam.first("AttachUserPolicy", faults);
+        let answer = iam.function(SESSIONS).invoke(&Value::Array(findings.clone()));
+        assert_eq!(answer["errorType"].is_null(), !is_faulty, "{answer:#}");
+        let calls = iam.call_lines();
+        let killed = calls.iter().position(|call| call.starts_with("UpdateAccessKey Alice")).expect("a kill");
+        let denied = calls.iter().position(|call| call.starts_with("AttachUserPolicy Bob")).expect("a deny");
+        assert!(killed < denied, "{calls:?}");
+        assert_eq!(calls.iter().filter(|call| call.starts_with("AttachUserPolicy Bob")).count(), 1);
+        if !is_faulty {
+            assert!(outcomes(&answer).iter().all(|outcome| *outcome == "contained"), "{answer:#}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_named_like_the_place_of_the_time_in_a_document_is_revoked_too() {
+    let name = "aTheTimeAtWhichItIsSent00b";
+    let iam = FakeIam::start().await.role(name, ROLE_ID, "/");
+    let session = replaced(&role_session(), &[("\"Bob\"", &format!("\"{name}\""))]);
+    assert_eq!(outcome(&iam.function(REVOKE).invoke(&session)), "contained", "{:?}", iam.call_lines());
+    let ahead = seconds_ahead(&iam.policies(&format!("role/{name}"))["key-remediator-deny-sessions"]);
+    assert!((28..=30).contains(&ahead), "{ahead} seconds ahead");
+
+    let unknown = error(404, "NoSuchEntity", "There is nothing of that name.");
+    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").always("PutRolePolicy", unknown);
+    assert_failed(&iam.function(REVOKE).invoke(&role_session()), "StepFailed", &["no role Bob, and at the same time"]);
+}
+
+#[tokio::test]
+async fn what_the_guard_denies_is_told_to_be_exempted() {
+    let refusal =
+        |call: &str| denied(&format!("{call} on resource: user Bob with an explicit deny in an identity-based policy"));
+    for (call, variables, finding) in
+        [("AttachUserPolicy", PRINCIPAL, user_session()), ("AttachRolePolicy", DENY, role_session())]
+    {
+        let iam = FakeIam::of_bob().await.role("Bob", ROLE_ID, "/").always(call, refusal(&format!("iam:{call}")));
+        let answer = iam.function(variables).invoke(&finding);
+        assert_failed(&answer, "MissingPermission", &["BreakGlassPrincipals", "name it in Exempt"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_mode_before_left_on_a_role_and_may_not_be_taken_away_is_told() {
+    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").with_policy("role/Bob", "key-remediator-deny-sessions");
+    let iam = iam.with_attached("role/Bob", &format!("arn:aws:iam::{OWN}:policy/key-remediator/{DENY_ALL}"));
+    let iam = iam.always("DeleteRolePolicy", denied("iam:DeleteRolePolicy on resource: role Bob"));
+    let answer = iam.function(DENY).invoke(&json!({"RestoreSessions": {"RoleName": "Bob"}}));
+    assert_eq!(result(&answer)["code"], "denies_lifted", "{answer:#}");
+    assert!(result(&answer)["reason"].as_str().is_some_and(|reason| reason.contains("remove by hand")), "{answer:#}");
+    assert_eq!(iam.denials("role/Bob"), [DENY_SESSIONS]);
+}
+
+#[tokio::test]
+async fn a_membership_that_was_not_there_is_not_told_as_taken_away() {
+    let iam = FakeIam::of_bob().await.always("RemoveUserFromGroup", success("RemoveUserFromGroup", ""));
+    let answer = iam.function(PRINCIPAL).invoke(&json!({"RestoreSessions": {"UserName": "Bob"}}));
+    assert_eq!(result(&answer)["code"], "nothing_to_lift", "{answer:#}");
+    // What was taken away was a user's, whatever IAM says next.
+    let nobody = error(404, "NoSuchEntity", "The user with name Bob cannot be found.");
+    let iam = FakeIam::of_bob().await.with_group("Bob", DENY_ALL).always("ListUserPolicies", nobody);
+    let answer = iam.function(PRINCIPAL).invoke(&json!({"RestoreSessions": {"UserName": "Bob"}}));
+    assert_eq!(result(&answer)["code"], "denies_lifted", "{answer:#}");
 }

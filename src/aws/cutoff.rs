@@ -15,6 +15,9 @@ const AHEAD: TimeDelta = TimeDelta::seconds(30);
 /// Stands in the document for the time, and is as long as that is in the body of a call.
 const PLACE: &str = "TheTimeAtWhichItIsSent00";
 
+/// What the document comes after in the body.
+const DOCUMENT: &str = "&PolicyDocument=";
+
 /// The document, which is IAM's only with the time in it.
 pub(super) fn document() -> String {
     // Without IfExists, as a request with a long-term key has no time of issue and must not be denied.
@@ -49,8 +52,10 @@ impl Intercept for WhenSent {
 }
 
 fn with_the_time(body: &str, now: DateTime<Utc>) -> String {
-    let until = (now + AHEAD).to_rfc3339_opts(SecondsFormat::Secs, true);
-    body.replacen(PLACE, &until.replace(':', "%3A"), 1)
+    let until = (now + AHEAD).to_rfc3339_opts(SecondsFormat::Secs, true).replace(':', "%3A");
+    // A role may have a name that holds the same.
+    let (before, document) = body.split_once(DOCUMENT).unwrap_or_default();
+    format!("{before}{DOCUMENT}{}", document.replacen(PLACE, &until, 1))
 }
 
 #[cfg(test)]
@@ -60,9 +65,12 @@ mod tests {
     #[test]
     fn the_cutoff_is_half_a_minute_after_the_moment_at_which_the_document_is_sent() {
         let now = DateTime::parse_from_rfc3339("2026-11-22T23:59:45.7Z").expect("a time").to_utc();
-        let body = format!("PolicyDocument=x{PLACE}y&Version=2010-05-08");
+        let body = format!("RoleName={PLACE}&PolicyDocument=x{PLACE}y&Version=2010-05-08");
         let sent = with_the_time(&body, now);
-        assert_eq!(sent, "PolicyDocument=x2026-11-23T00%3A00%3A15Zy&Version=2010-05-08");
+        assert_eq!(
+            sent,
+            "RoleName=TheTimeAtWhichItIsSent00&PolicyDocument=x2026-11-23T00%3A00%3A15Zy&Version=2010-05-08"
+        );
         assert_eq!(sent.len(), body.len());
         assert_eq!(document().matches(PLACE).count(), 1);
     }

@@ -155,6 +155,16 @@ impl Iam {
         change(call("iam:RemoveUserFromGroup", request.send()).await)
     }
 
+    /// `iam:ListGroupsForUser`: the names of the groups of a user; `None` when there is no such user.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn groups(&self, user: &UserName) -> Result<Option<Vec<String>>, AwsError> {
+        let pages = self.client.list_groups_for_user().user_name(user.as_str()).into_paginator();
+        let groups = found(call("iam:ListGroupsForUser", pages.items().send().collect::<Result<Vec<_>, _>>()).await)?;
+        Ok(groups.map(|groups| groups.into_iter().map(|group| group.group_name).collect()))
+    }
+
     /// `iam:ListAttachedUserPolicies`: whether a policy is attached to a user.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use glob::{MatchOptions, Pattern};
 
 const IN_ANY_CASE: MatchOptions =
@@ -188,7 +188,7 @@ impl Exemption {
 /// A day of the calendar as `2027-03-31`.
 fn day_of(text: &str) -> Option<NaiveDate> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (day.format("%Y-%m-%d").to_string() == text).then_some(day)
+    (text.len() == 10 && day.year() > 0 && day.format("%Y-%m-%d").to_string() == text).then_some(day)
 }
 
 /// A part of a glob.

@@ -18,8 +18,8 @@ use crate::aws::iam::Iam;
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::failure::{AwsError, Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, AccountId, UserId, UserName};
-use crate::plan::{First, IfGone, Plan, Step, Then};
-use crate::record::{Done, Left, Record};
+use crate::plan::{First, IfGone, Measure, Plan, Step, Then};
+use crate::record::{Done, Left, Means, Record};
 
 /// How a step ends that did not fail: with its changes in the record, or with the reason why the credential, or a part
 /// of what it can do, was left alone.
@@ -35,19 +35,61 @@ pub struct Reach<'a, F> {
     pub turns: Turns,
 }
 
-/// The step that kills the credential, in the account where it is. A step that is not over at `deadline` is given up.
-pub async fn kill<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
+/// The step that kills a key, in the account where it is. Where it could not be killed, what is to be done about its user is
+/// left for later: no kill waits for that. A step that is not over at `deadline` is given up.
+pub async fn kill<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant) -> Option<Later>
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
+    if !plan.first.is_about_a_key() {
+        return Some(Later { absent: None, failed: None });
+    }
     record.begin(plan.first.step());
-    let attempt = in_time(deadline, reach.wherever_it_is(plan, record)).await;
-    keep(attempt, record);
+    match in_time(deadline, reach.wherever_it_is(plan, record)).await {
+        Some(Ok(found)) => {
+            keep(Some(found), record);
+            None
+        }
+        Some(Err(later)) => Some(later),
+        None => {
+            keep(None, record);
+            None
+        }
+    }
+}
+
+/// What is done about users and roles where there is no key that could be killed.
+pub async fn settle<F, O>(plan: &Plan<'_>, later: Later, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    if !plan.first.is_about_a_key() {
+        record.begin(plan.first.step());
+        let attempt = in_time(deadline, reach.whoever_it_is(plan, record)).await;
+        return keep(attempt, record);
+    }
+    let failed = later.failed.as_ref().map(|(error, ..)| error.clone());
+    let attempt = in_time(deadline, reach.settled(plan, later, record)).await;
+    match (attempt, failed) {
+        // The time ran out over what comes after the failure.
+        (None, Some(failed)) => record.failed.push(failed),
+        (attempt, _) => keep(attempt, record),
+    }
+}
+
+/// How the search for a key ended that could not be killed.
+#[derive(Debug)]
+pub struct Later {
+    /// What the accounts said in which it is not.
+    absent: Option<Left>,
+    /// What failed, in which account, and whose key it is there.
+    failed: Option<(Failed, AccountId, Option<UserName>)>,
 }
 
 /// Gives a step up at the deadline, and does not begin one after it.
-async fn in_time(deadline: Instant, attempt: impl Future<Output = Attempt>) -> Option<Attempt> {
+async fn in_time<T>(deadline: Instant, attempt: impl Future<Output = T>) -> Option<T> {
     if Instant::now() < deadline { timeout_at(deadline, attempt).await.ok() } else { None }
 }
 
@@ -56,34 +98,52 @@ where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    /// Tries one account after the other until the credential is found. An account that cannot be asked does not keep a
-    /// credential alive that is in another.
-    async fn wherever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
-        let mut failed: Option<(Failed, &AccountId, Option<UserName>)> = None;
-        let mut absent = None;
+    /// Tries one account after the other until the key is found. An account that cannot be asked does not keep a key alive
+    /// that is in another.
+    async fn wherever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Result<Attempt, Later> {
+        let mut later = Later { absent: None, failed: None };
         for account in plan.accounts() {
             record.account = Some(account.clone());
             match self.first(plan, account, record).await {
                 Ok(Some(left)) if left.is_absence() => {
-                    absent.get_or_insert(left);
+                    later.absent.get_or_insert(left);
                 }
                 Err(error) if record.done.is_empty() => {
                     // An owner is one in this account alone, and tells that the key is there.
                     let owner = record.owner.take();
-                    if failed.as_ref().is_none_or(|(_, _, known)| known.is_none() && owner.is_some()) {
-                        failed = Some((error, account, owner));
+                    if later.failed.as_ref().is_none_or(|(_, _, known)| known.is_none() && owner.is_some()) {
+                        later.failed = Some((error, account.clone(), owner));
                     }
                 }
-                found => return found,
+                found => return Ok(found),
             }
         }
-        // Boxed: a kill that succeeds does not carry the room that these need.
-        let Some((error, account, owner)) = failed else {
-            return Box::pin(self.nowhere(plan, absent, record)).await;
+        Err(later)
+    }
+
+    /// The same for a user or a role.
+    async fn whoever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
+        match self.wherever_it_is(plan, record).await {
+            Ok(found) => found,
+            Err(Later { failed: Some((error, account, _)), .. }) => {
+                record.account = Some(account);
+                Err(error)
+            }
+            Err(Later { absent, failed: None }) => {
+                record.account = Some(plan.account.clone());
+                Ok(absent)
+            }
+        }
+    }
+
+    /// What follows from a search for a key.
+    async fn settled(&self, plan: &Plan<'_>, later: Later, record: &mut Record) -> Attempt {
+        let Some((error, account, owner)) = later.failed else {
+            return self.nowhere(plan, later.absent, record).await;
         };
         record.owner = owner;
-        Box::pin(self.contain_the_owner_alone(plan, account, record)).await;
-        record.account = Some(account.clone());
+        self.contain_the_owner_alone(plan, &account, record).await;
+        record.account = Some(account);
         Err(error)
     }
 
@@ -105,8 +165,7 @@ where
                 key::set_status(key, &named, *status, plan.dry_run, record, &iam.await?).await
             }
             First::Deny { on, measure } => {
-                let _turn = self.turns.take(account, &on.principal()).await;
-                principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?).await
+                principal::deny_identified(on, *measure, plan.dry_run, record, &iam.await?, &self.turns).await
             }
             First::Lift { .. } if plan.dry_run => iam.await.map(|_| Some(Left::DryRun)),
             First::Lift { from } => principal::restore(from, record, &iam.await?).await,
@@ -126,10 +185,7 @@ where
 
     /// What is done where the credential is in none of the accounts that can be asked.
     async fn nowhere(&self, plan: &Plan<'_>, absent: Option<Left>, record: &mut Record) -> Attempt {
-        let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else {
-            record.account = Some(plan.account.clone());
-            return Ok(absent);
-        };
+        let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else { return Ok(absent) };
         let left = match &plan.if_gone {
             IfGone::Nothing => absent,
             IfGone::RootKey { delete_in } => self.delete_as_root(key, delete_in, plan, record).await?,
@@ -205,9 +261,8 @@ where
         let mut absent = None;
         for account in plan.accounts() {
             record.account = Some(account.clone());
-            let _turn = self.turns.take(account, &on.principal()).await;
             let denied = match (self.open)(account).await {
-                Ok(iam) => principal::deny_identified(&on, *measure, plan.dry_run, record, &iam).await,
+                Ok(iam) => principal::deny_identified(&on, *measure, plan.dry_run, record, &iam, &self.turns).await,
                 Err(error) => Err(at(Step::Deny(*measure))(error)),
             };
             match denied {
@@ -309,13 +364,10 @@ async fn next(
 ) -> Attempt {
     let user = Principal::User(owner.clone());
     match then {
-        Then::DenyOwner(measure) => {
-            let _turn = turns.take(iam.account(), &user).await;
-            match principal::deny(&user, measure, record, iam).await? {
-                Some(Left::PrincipalNotHere(_)) => denies_the_user(then),
-                left => Ok(left),
-            }
-        }
+        Then::DenyOwner(measure) => match principal::deny(&user, measure, record, iam, turns).await? {
+            Some(Left::PrincipalNotHere(_)) => denies_the_user(then),
+            left => Ok(left),
+        },
         Then::LiftFromOwner => {
             let _turn = turns.take(iam.account(), &user).await;
             if principal::lift(&user, record, iam).await? { Ok(None) } else { denies_the_user(then) }
@@ -337,11 +389,14 @@ async fn next(
 #[derive(Default)]
 pub struct Turns(RefCell<HashMap<(AccountId, String), Turn>>);
 
-/// Held by who writes, for one user or role of an account.
-type Turn = Arc<Mutex<()>>;
+/// Held by who writes one user or role of an account. What became of a deny is known to all who wait to do the same.
+type Turn = Arc<Mutex<Vec<(Measure, Denial)>>>;
+
+/// What became of a deny.
+type Denial = Result<Result<Means, Left>, Failed>;
 
 impl Turns {
-    async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<()> {
+    async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<Vec<(Measure, Denial)>> {
         // Names are unique without regard to case.
         let whose = (account.clone(), principal.to_string().to_ascii_lowercase());
         let turn = Arc::clone(self.0.borrow_mut().entry(whose).or_default());

@@ -6,11 +6,11 @@
 //! What is attached are policies of fixed content that the account's stack makes, so that the function's role can grant
 //! nothing. The attachment itself is the mark by which a restore knows it: nobody else uses these policies.
 
-use super::{Attempt, at};
+use super::{Attempt, Turns, at};
 use crate::aws::iam::{Change, Iam};
 use crate::aws::principals::{DenyPolicy, Put};
 use crate::credential::{Identified, Principal, ReservedRole};
-use crate::failure::{AwsError, Cause, Failed, Missing};
+use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed, Missing};
 use crate::names::{ForeignText, RoleId, RoleName, UserName};
 use crate::plan::{Measure, Step};
 use crate::record::{Done, Left, Means, Record};
@@ -27,6 +27,7 @@ pub async fn deny_identified(
     dry_run: bool,
     record: &mut Record,
     iam: &Iam,
+    turns: &Turns,
 ) -> Attempt {
     record.begin(Step::CheckPrincipal);
     if let Some(left) = is_another(on, iam).await.map_err(at(Step::CheckPrincipal))? {
@@ -35,7 +36,7 @@ pub async fn deny_identified(
     if dry_run {
         return Ok(Some(Left::DryRun));
     }
-    deny(&on.principal(), measure, record, iam).await
+    deny(&on.principal(), measure, record, iam, turns).await
 }
 
 /// Why a principal must not be touched: it is another one than the event's, AWS's, or this function's own.
@@ -64,26 +65,39 @@ async fn is_another_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Opti
     Ok(own.filter(|own| own == id).map(|_| Left::OwnRole(role.clone())))
 }
 
-/// Denies a principal what the measure says.
-pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam) -> Attempt {
-    let step = Step::Deny(measure);
-    record.begin(step);
-    let denied = match (on, measure) {
-        (_, Measure::Everything) => attach(DenyPolicy::All, on, iam).await,
-        (Principal::User(_), Measure::TemporaryCredentials | Measure::OlderSessions) => {
-            attach(DenyPolicy::Temporary, on, iam).await
-        }
-        (Principal::Role(role), Measure::TemporaryCredentials | Measure::OlderSessions) => {
-            let put = iam.deny_older_sessions(role, DENY_SESSIONS).await.map_err(Cause::from);
-            put.map(|put| put.refusal(on).map_or(Ok(Means::Document), Err))
-        }
+/// Denies a principal what the measure says, once in an invocation.
+pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam, turns: &Turns) -> Attempt {
+    record.begin(Step::Deny(measure));
+    let mut turn = turns.take(iam.account(), on).await;
+    let known = turn.iter().find(|(done, _)| *done == measure).map(|(_, denial)| denial.clone());
+    let denial = if let Some(denial) = known {
+        denial
+    } else {
+        let denial = put(on, measure, iam).await.map_err(|cause| Failed { step: Step::Deny(measure), cause });
+        turn.push((measure, denial.clone()));
+        denial
     };
-    match denied.map_err(|cause| Failed { step, cause })? {
+    drop(turn);
+    match denial? {
         Ok(by) => {
             record.done.push(Done::Denied { on: on.clone(), measure, by });
             Ok(None)
         }
         Err(left) => Ok(Some(left)),
+    }
+}
+
+async fn put(on: &Principal, measure: Measure, iam: &Iam) -> Result<Result<Means, Left>, Cause> {
+    let role = match (on, measure) {
+        (_, Measure::Everything) => return attach(DenyPolicy::All, on, iam).await,
+        (Principal::User(_), Measure::TemporaryCredentials | Measure::OlderSessions) => {
+            return attach(DenyPolicy::Temporary, on, iam).await;
+        }
+        (Principal::Role(role), Measure::TemporaryCredentials | Measure::OlderSessions) => role,
+    };
+    match iam.deny_older_sessions(role, DENY_SESSIONS).await? {
+        Put::NoSuchEntity if iam.has(on).await? => Err(Cause::Disagreement(Disagreement::DeniesThePrincipal)),
+        put => Ok(put.refusal(on).map_or(Ok(Means::Document), Err)),
     }
 }
 
@@ -156,22 +170,27 @@ pub async fn lift(from: &Principal, record: &mut Record, iam: &Iam) -> Result<bo
 /// Whether there is such a user.
 async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, AwsError> {
     let mut failed = None;
+    // IAM does not say whether there was a membership to end.
+    let groups = iam.groups(user).await.unwrap_or_default();
     for policy in [DenyPolicy::All, DenyPolicy::Temporary] {
         lifted(iam.detach(policy, from).await, from, record, &mut failed);
-        lifted(iam.remove_from_group(policy, user).await, from, record, &mut failed);
+        let removed = iam.remove_from_group(policy, user).await;
+        let was_member = groups.as_ref().is_none_or(|groups| groups.iter().any(|group| group == policy.name()));
+        lifted(removed.map(|change| if was_member { change } else { Change::NoSuchEntity }), from, record, &mut failed);
     }
+    let is_lifted = record.has(|done| matches!(done, Done::LiftedInPart { .. }));
     let inline = iam.policies(from).await;
     if let Some(error) = failed {
         return Err(error);
     }
     match inline {
         Ok(names) => {
-            let is_there = names.is_some();
+            // Whatever was taken away was a user's.
+            let is_there = names.is_some() || is_lifted;
             record.leftovers = leftovers(&names.unwrap_or_default());
             Ok(is_there)
         }
-        // Whatever was taken away was a user's.
-        Err(error) if record.has(|done| matches!(done, Done::LiftedInPart { .. })) => {
+        Err(error) if is_lifted => {
             record.failed.push(at(Step::ListLeftovers)(error));
             Ok(true)
         }
@@ -181,15 +200,30 @@ async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, 
 
 /// Whether there is such a role.
 async fn lift_from_role(role: &RoleName, from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, AwsError> {
-    let Some(inline) = iam.policies(from).await? else { return Ok(false) };
     let mut failed = None;
     lifted(iam.detach(DenyPolicy::All, from).await, from, record, &mut failed);
+    let inline = match (iam.policies(from).await, failed) {
+        (_, Some(error)) | (Err(error), None) => return Err(error),
+        (Ok(None), None) => return Ok(record.has(|done| matches!(done, Done::LiftedInPart { .. }))),
+        (Ok(Some(inline)), None) => inline,
+    };
     let (own, others): (Vec<_>, Vec<_>) = inline.into_iter().partition(|name| name == DENY_SESSIONS);
-    if !own.is_empty() {
-        lifted(iam.delete_policy(role, DENY_SESSIONS).await, from, record, &mut failed);
-    }
     record.leftovers = leftovers(&others);
-    failed.map_or(Ok(true), Err)
+    if own.is_empty() {
+        return Ok(true);
+    }
+    match iam.delete_policy(role, DENY_SESSIONS).await {
+        // Only where ROLE_SESSIONS is revoke may the function take it away.
+        Err(error) if error.kind == AwsErrorKind::MissingPermission => {
+            record.leftovers.extend(own.iter().map(|name| ForeignText::new(name)));
+            Ok(true)
+        }
+        deleted => {
+            let mut failed = None;
+            lifted(deleted, from, record, &mut failed);
+            failed.map_or(Ok(true), Err)
+        }
+    }
 }
 
 fn lifted(answer: Result<Change, AwsError>, from: &Principal, record: &mut Record, failed: &mut Option<AwsError>) {

@@ -1,8 +1,11 @@
 //! Parses JSON that `serde_json` refuses although it keeps to the grammar: half of a surrogate pair, a number that no
 //! `f64` holds, a deep nesting. In a field that nobody reads these must not be able to keep a compromised key alive.
 
+use std::collections::BTreeMap;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// `serde_json` goes 127 levels deep: <https://docs.rs/serde_json/latest/serde_json/struct.Deserializer.html>. No event
 /// of AWS's comes near.
@@ -12,6 +15,19 @@ const DEEPEST: usize = 100;
 pub(super) fn parse(text: &str) -> Option<Value> {
     let value = serde_json::from_str(text).ok();
     value.or_else(|| keeps_to_the_grammar(text).then(|| mended(text)).and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// The elements of a list, each as it stands there.
+pub(super) fn elements(text: &str) -> Option<Vec<&RawValue>> {
+    let is_list = text.trim_ascii_start().starts_with('[');
+    is_list.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// The list of records in what Lambda is given by a queue or a topic.
+pub(super) fn records(text: &str) -> Option<&str> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    let is_alone = fields.len() == 1;
+    fields.get("Records").filter(|_| is_alone).map(|records| records.get()).filter(|records| records.starts_with('['))
 }
 
 /// What is skipped is not held against the limits of a value, nor does it take a stack.

@@ -41,6 +41,8 @@ pub struct EventError {
     pub field: String,
     /// What is wrong with it, as the rest of a sentence.
     pub problem: String,
+    /// How many others that follow are not told.
+    pub more: usize,
 }
 
 /// The kinds of things that cannot be read. Each has another remedy.
@@ -60,7 +62,7 @@ pub enum Unreadable {
 
 impl EventError {
     fn event(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { kind: Unreadable::Event, field: field.into(), problem: problem.into() }
+        Self { kind: Unreadable::Event, field: field.into(), problem: problem.into(), more: 0 }
     }
 
     /// A mandatory part that is not there, or of another type.
@@ -69,7 +71,7 @@ impl EventError {
     }
 
     fn command(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { kind: Unreadable::Command, field: field.into(), problem: problem.into() }
+        Self { kind: Unreadable::Command, field: field.into(), problem: problem.into(), more: 0 }
     }
 
     /// The same error, with the path that leads to its field.
@@ -81,15 +83,15 @@ impl EventError {
 /// Reads one invocation's input, which is JSON.
 pub fn read(input: &str) -> Vec<Item> {
     let mut envelopes = Envelopes::default();
-    let Some(input) = json::parse(input) else {
-        envelopes.refuse(Unreadable::Input, "", Sender::Caller, "is not JSON");
-        return envelopes.items;
-    };
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
-    if let Some(content) = command(&input) {
-        return vec![Item { message: None, content }];
+    let is_alone = json::elements(input).is_none() && json::records(input).is_none();
+    match json::parse(input).filter(|_| is_alone) {
+        Some(input) => match command(&input) {
+            Some(content) => return vec![Item { message: None, content }],
+            None => envelopes.open(input, "", Sender::Caller),
+        },
+        None => envelopes.json(input, "", Sender::Caller, (Unreadable::Input, "is not JSON")),
     }
-    envelopes.open(input, "", Sender::Caller);
     envelopes.items
 }
 
@@ -99,7 +101,7 @@ pub fn without_commands(items: Vec<Item>) -> Vec<Item> {
         Basis::Command(_) => {
             let field = finding.origin.kind.as_ref().map_or_else(|| "the command".to_owned(), ToString::to_string);
             let problem = "is refused, as COMMANDS is false".to_owned();
-            Err(EventError { kind: Unreadable::CommandsOff, field, problem })
+            Err(EventError { kind: Unreadable::CommandsOff, field, problem, more: 0 })
         }
         _ => Ok(finding),
     };
@@ -151,9 +153,31 @@ impl<'m> Sender<'m> {
 #[derive(Default)]
 struct Envelopes {
     items: Vec<Item>,
+    /// How many parts of the last message could not be read.
+    refused: usize,
 }
 
+/// How many parts of a message that cannot be read are told one by one.
+const TOLD: usize = 20;
+
 impl Envelopes {
+    /// Opens JSON. What a list holds is parsed one after the other: an input of many small parts would take a hundred
+    /// times its size.
+    fn json(&mut self, text: &str, place: &str, from: Sender<'_>, otherwise: (Unreadable, &str)) {
+        if let Some(elements) = json::elements(text).filter(|elements| !elements.is_empty()) {
+            for (index, element) in elements.iter().enumerate() {
+                self.json(element.get(), &format!("{place}[{index}]"), from, otherwise);
+            }
+        } else if let Some(records) = json::records(text) {
+            self.json(records, &join(place, "Records"), from, otherwise);
+        } else {
+            match json::parse(text) {
+                Some(value) => self.open(value, place, from),
+                None => self.refuse(otherwise.0, place, from, otherwise.1),
+            }
+        }
+    }
+
     /// `place` is the path of the value in the input.
     fn open(&mut self, value: Value, place: &str, from: Sender<'_>) {
         match value {
@@ -192,9 +216,10 @@ impl Envelopes {
 
     /// An envelope's content, which is JSON in a text.
     fn text(&mut self, content: Option<&Value>, place: &str, from: Sender<'_>) {
-        match content.and_then(Value::as_str).and_then(json::parse) {
-            Some(value) => self.open(value, place, from),
-            None => self.refuse(Unreadable::Envelope, place, from, "is not JSON in a text"),
+        const NO_JSON: (Unreadable, &str) = (Unreadable::Envelope, "is not JSON in a text");
+        match content.and_then(Value::as_str) {
+            Some(text) => self.json(text, place, from, NO_JSON),
+            None => self.refuse(NO_JSON.0, place, from, NO_JSON.1),
         }
     }
 
@@ -219,16 +244,25 @@ impl Envelopes {
 
     fn event(&mut self, object: Map<String, Value>, place: &str, from: Sender<'_>) {
         let read = Event::of(object).map_or_else(|error| vec![Err(error)], |event| findings(&event));
-        self.items.extend(read.into_iter().map(|content| Item {
-            message: from.message().map(str::to_owned),
-            content: content.map_err(|error| error.within(place)),
-        }));
+        for content in read {
+            self.push(content.map_err(|error| error.within(place)), from);
+        }
     }
 
     fn refuse(&mut self, kind: Unreadable, place: &str, from: Sender<'_>, problem: &str) {
         let field = if place.is_empty() { "the input" } else { place }.to_owned();
-        let content = Err(EventError { kind, field, problem: problem.to_owned() });
-        self.items.push(Item { message: from.message().map(str::to_owned), content });
+        self.push(Err(EventError { kind, field, problem: problem.to_owned(), more: 0 }), from);
+    }
+
+    fn push(&mut self, content: Result<Finding, EventError>, from: Sender<'_>) {
+        let message = from.message();
+        let last = self.items.last_mut().filter(|last| last.message.as_deref() == message);
+        self.refused = if last.is_some() { self.refused } else { 0 };
+        self.refused += usize::from(content.is_err());
+        match (last.map(|last| &mut last.content), content) {
+            (Some(Err(last)), Err(_)) if self.refused > TOLD => last.more += 1,
+            (_, content) => self.items.push(Item { message: message.map(str::to_owned), content }),
+        }
     }
 }
 

@@ -17,9 +17,12 @@ pub const EXEMPTION_EXPIRED: &str = "exemption_expired";
 /// Where an entry of `EXEMPT` protected a credential that soon protects nobody any more.
 pub const EXEMPTION_ENDS: &str = "exemption_ends";
 
+/// Where an invocation has more to tell than the log has space for.
+pub const LINES_OMITTED: &str = "lines_omitted";
+
 /// Those that stand in no row of the catalogue.
 #[cfg(test)]
-pub const ALONE: [&str; 3] = [STARTED, EXEMPTION_EXPIRED, EXEMPTION_ENDS];
+pub const ALONE: [&str; 4] = [STARTED, EXEMPTION_EXPIRED, EXEMPTION_ENDS, LINES_OMITTED];
 
 /// The code of a result: why the credential was left alone, or else the last change to what the event names. `None` for
 /// a credential of which nothing is known but that a step failed.

@@ -1,6 +1,7 @@
 //! Log lines: JSON, one for each result, each failed step and each part of the input that could not be read. Nobody sees
 //! the answer of an asynchronous invocation, so a line holds what the answer does.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -24,8 +25,46 @@ pub fn started(config: &Config, account: &AccountId) {
     }
 }
 
+/// What an invocation may write: a flood of findings must not cost more than the compromise.
+#[derive(Debug)]
+pub struct Space {
+    /// In bytes, about.
+    left: usize,
+    /// The lines that had no space, by outcome.
+    omitted: BTreeMap<&'static str, usize>,
+}
+
+impl Default for Space {
+    fn default() -> Self {
+        Self { left: 900_000, omitted: BTreeMap::new() }
+    }
+}
+
+impl Space {
+    /// Whether a line of about so many bytes has space.
+    fn take(&mut self, bytes: usize, what: &'static str) -> bool {
+        if self.left < bytes {
+            *self.omitted.entry(what).or_default() += 1;
+            return false;
+        }
+        self.left -= bytes;
+        true
+    }
+
+    /// One line about all that had no space.
+    pub fn close(self) {
+        if !self.omitted.is_empty() {
+            let omitted: Vec<_> = self.omitted.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            tracing::error!(code = code::LINES_OMITTED, "the log has no space for more lines: {}", omitted.join(", "));
+        }
+    }
+}
+
+/// About what a line holds beside its message and its command, in bytes.
+const FIELDS: usize = 1_000;
+
 /// What became of a credential. Where only a failure is known, there is only the failure's line.
-pub fn result(case: &Case<'_>, function: &str) {
+pub fn result(case: &Case<'_>, function: &str, space: &mut Space) {
     let Some(code) = code::of_result(&case.record) else { return };
     let outcome = case.record.outcome();
     let level = match outcome {
@@ -33,25 +72,41 @@ pub fn result(case: &Case<'_>, function: &str) {
         Outcome::NotFound | Outcome::Exempt | Outcome::NeedsAttention => Level::WARN,
         Outcome::Failed => Level::ERROR,
     };
-    line(level, code, Some(outcome), case, function, &prose::result(case));
+    line(level, code, Some(outcome), case, function, &prose::result(case), space);
     let entry = case.record.left.as_ref().and_then(Left::exemption);
     if let Some((entry, last_day)) = entry.and_then(|entry| Some((entry, entry.ends_soon?))) {
-        line(Level::WARN, code::EXEMPTION_ENDS, None, case, function, &prose::exemption_ends(entry, last_day));
+        let words = prose::exemption_ends(entry, last_day);
+        line(Level::WARN, code::EXEMPTION_ENDS, None, case, function, &words, space);
     }
 }
 
 /// The steps that failed, those that only inform as warnings.
-pub fn failures(case: &Case<'_>, function: &str) {
+pub fn failures(case: &Case<'_>, function: &str, space: &mut Space) {
     let mut is_first = true;
     for failed in &case.record.failed {
         let (level, outcome) =
             if failed.step.only_informs() { (Level::WARN, None) } else { (Level::ERROR, Some(Outcome::Failed)) };
-        line(level, &code::of_failed(failed), outcome, case, function, &prose::failure(case, failed, is_first));
+        let words = prose::failure(case, failed, is_first);
+        line(level, &code::of_failed(failed), outcome, case, function, &words, space);
         is_first &= failed.step.only_informs();
     }
 }
 
-fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, function: &str, message: &Words) {
+fn line(
+    level: Level,
+    code: &str,
+    outcome: Option<Outcome>,
+    case: &Case<'_>,
+    function: &str,
+    message: &Words,
+    space: &mut Space,
+) {
+    let message = message.to_string();
+    let undo = command::undo(case).map(|undo| command::invoke(function, &undo));
+    let bytes = FIELDS + message.len() + undo.as_ref().map_or(0, String::len);
+    if !space.take(bytes, outcome.map_or("that only inform", Outcome::name)) {
+        return;
+    }
     let Case { finding, plan, record, .. } = case;
     let (origin, credential) = (&finding.origin, &finding.credential);
     // A macro, because the level of a line has to be known at compile time.
@@ -76,7 +131,7 @@ fn line(level: Level, code: &str, outcome: Option<Outcome>, case: &Case<'_>, fun
                 confirmed = record.confirmed.then_some(true),
                 sibling_keys = siblings(case),
                 other_credentials = record.other_credentials.as_ref().and_then(|found| serde_json::to_string(found).ok()),
-                undo = command::undo(case).map(|undo| command::invoke(function, &undo)),
+                undo,
                 dry_run = plan.as_ref().is_some_and(|plan| plan.dry_run).then_some(true),
                 duration_ms = milliseconds(record.duration),
                 "{message}"
@@ -102,13 +157,16 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// A part of the input that could not be read.
-pub fn unreadable(error: &EventError, message: Option<&str>) {
+pub fn unreadable(error: &EventError, message: Option<&str>, space: &mut Space) {
+    let words = prose::unreadable(error).to_string();
+    if !space.take(FIELDS + words.len(), "that could not be read") {
+        return;
+    }
     let message = message.map(ForeignText::new);
     tracing::error!(
         code = code::of_unreadable(error.kind),
         outcome = %Outcome::Failed,
         sqs_message_id = message.as_ref().map(display),
-        "{}",
-        prose::unreadable(error)
+        "{words}"
     );
 }

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::case::Case;
 use crate::credential::KeyStatus;
@@ -25,7 +26,11 @@ use crate::record::{KeysSeen, OtherCredentials, Outcome};
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     /// One for each distinct credential, in the order of the event.
-    results: Vec<Report>,
+    results: Vec<Box<RawValue>>,
+    /// How many results are left out, because an answer may have six megabytes; the log tells of them.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+    #[serde(skip_serializing_if = "Option::is_none")]
+    omitted_results: Option<usize>,
     /// The messages that SQS delivers again; present when the event came from SQS.
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_item_failures: Option<Vec<BatchItemFailure>>,
@@ -34,9 +39,27 @@ pub struct Answer {
 impl Answer {
     /// The results of all credentials that are not known to be alive, and the messages that SQS has to deliver again.
     pub fn new<'c>(cases: impl IntoIterator<Item = &'c Case<'c>>, failures: Option<Vec<BatchItemFailure>>) -> Self {
-        Self { results: cases.into_iter().filter_map(Report::new).collect(), batch_item_failures: failures }
+        let mut cases = cases.into_iter();
+        let mut size = 0;
+        let mut results = Vec::new();
+        while let Some(case) = cases.next() {
+            let Some(report) = Report::new(case).and_then(|report| to_raw_value(&report).ok()) else { continue };
+            size += report.get().len() + 1;
+            if size > RESULTS {
+                let rest = 1 + cases.filter(|case| code::of_result(&case.record).is_some()).count();
+                return Self { results, omitted_results: Some(rest), batch_item_failures: failures };
+            }
+            results.push(report);
+        }
+        Self { results, omitted_results: None, batch_item_failures: failures }
     }
 }
+
+/// How much all results may take in an answer, in bytes.
+const RESULTS: usize = 4_000_000;
+
+/// How much all sentences may take in the error of a failed invocation.
+const SENTENCES: usize = 200_000;
 
 /// What happened to one credential. Fields that are not known are left out.
 #[derive(Debug, Serialize)]
@@ -149,8 +172,20 @@ impl Failure {
             return None;
         };
         let steps = failed.iter().map(|(case, failed, is_first)| prose::failure(case, failed, *is_first).to_string());
-        let sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error).to_string()));
-        Some(Self { error_type, message: sentences.collect::<Vec<_>>().join("; ") })
+        let mut sentences = steps.chain(unreadable.iter().map(|error| prose::unreadable(error).to_string()));
+        let mut message = sentences.next().unwrap_or_default();
+        let mut left_out = 0;
+        for sentence in sentences {
+            if message.len() + sentence.len() > SENTENCES {
+                left_out += 1;
+            } else {
+                message.extend(["; ", &sentence]);
+            }
+        }
+        if left_out > 0 {
+            message.extend(["; and ", &left_out.to_string(), " more, of which the log tells"]);
+        }
+        Some(Self { error_type, message })
     }
 }
 

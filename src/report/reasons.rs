@@ -302,7 +302,8 @@ fn unreadable() -> Vec<Row> {
         (Unreadable::CommandsOff, "UpdateAccessKey", "is refused, as COMMANDS is false"),
     ];
     let row = |(kind, field, problem): (Unreadable, &str, &str)| {
-        let words = prose::unreadable(&EventError { kind, field: field.to_owned(), problem: problem.to_owned() });
+        let words =
+            prose::unreadable(&EventError { kind, field: field.to_owned(), problem: problem.to_owned(), more: 0 });
         Row { code: code::of_unreadable(kind).to_owned(), outcome: Some(Outcome::Failed), words }
     };
     rows.into_iter().map(row).collect()
@@ -317,7 +318,8 @@ fn page() -> String {
          Some codes are of the process: `started` is the line at every cold start, with the version and the\n\
          configuration; `exemption_expired` an entry of EXEMPT that protects nobody any more; `invalid_configuration` and `cannot_start` say why the function does not start;\n\
          `answer_not_taken` says that Lambda did not take an answer, which the log holds. Lines of the Lambda\n\
-         runtime's own have no code. `exemption_ends` comes beside a result for which an entry of EXEMPT decided that\n\
+         runtime's own have no code. `lines_omitted` says how many\n\
+         lines of an invocation had no space. `exemption_ends` comes beside a result for which an entry of EXEMPT decided that\n\
          ends within two weeks.\n",
     );
     let mut section = |title: &str, about: &str, rows: Vec<Row>| {

@@ -518,6 +518,19 @@ impl State {
                     &format!("<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>"),
                 )
             }
+            "ListGroupsForUser" => {
+                let of_user =
+                    self.members.iter().filter(|(account, user, _)| (account, user) == (&member.0, &member.1));
+                let group = |name: &str| {
+                    format!(
+                        "<member><Path>/key-remediator/</Path><GroupName>{name}</GroupName><GroupId>AGPAEXAMPLE</GroupId>\
+                         <Arn>arn:aws:iam::{}:group/{name}</Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></member>",
+                        member.0
+                    )
+                };
+                let groups: String = of_user.map(|(_, _, name)| group(name)).collect();
+                success(&call.action, &format!("<Groups>{groups}</Groups><IsTruncated>false</IsTruncated>"))
+            }
             "GetLoginProfile" => error(404, "NoSuchEntity", "Login Profile cannot be found."),
             "ListServiceSpecificCredentials" => success(&call.action, "<ServiceSpecificCredentials/>"),
             "ListSigningCertificates" => success(&call.action, "<Certificates/><IsTruncated>false</IsTruncated>"),

@@ -68,6 +68,9 @@ pub(super) fn disagrees(case: &Case<'_>, key: &str, disagreement: Disagreement) 
         Disagreement::DeniesTheUser => {
             format!("IAM says that there is no {}, whose key it has just changed", principal(case))
         }
+        Disagreement::DeniesThePrincipal => {
+            format!("IAM says that there is no {}, and at the same time that there is", principal(case))
+        }
         Disagreement::NotListed => format!("IAM confirmed that {key} was made active again, but does not list it"),
         Disagreement::StillActive => format!(
             "IAM confirmed that {key} was deactivated, but lists it as active (somebody has activated it again, or IAM \
@@ -142,6 +145,14 @@ pub(super) fn advice(case: &Case<'_>, failed: &Failed) -> String {
         }
         Cause::Aws(error) if error.kind == AwsErrorKind::MissingPermission => {
             format!("{state}: grant {} to {} and {again}, or {by_hand}", error.call, whose_role(case, error.call))
+        }
+        Cause::Aws(error) if error.kind == AwsErrorKind::ExplicitlyDenied && matches!(failed.step, Step::Deny(_)) => {
+            format!(
+                "{state}: if it is one of BreakGlassPrincipals or this function's own role, name it in Exempt; if not, lift \
+                 the explicit deny of {} for {} and {again}, or {by_hand}",
+                error.call,
+                whose_role(case, error.call)
+            )
         }
         Cause::Aws(error) if error.kind == AwsErrorKind::ExplicitlyDenied => format!(
             "{state}: lift the explicit deny of {} for {} and {again}, or {by_hand}",

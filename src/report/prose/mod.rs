@@ -147,7 +147,11 @@ fn principal(case: &Case<'_>) -> String {
 
 /// What could not be read.
 pub fn unreadable(error: &EventError) -> Words {
-    let EventError { field, problem, kind } = error;
+    let EventError { field, problem, kind, more } = error;
+    let problem = match more {
+        0 => problem.clone(),
+        more => format!("{problem} (and so are or do {more} others after it)"),
+    };
     match kind {
         Unreadable::Command => Words::new(
             format!("could not read the command, and nothing was changed: {field} {problem}"),
