@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::process::{Command, Stdio};
 
 use common::ids::OWN;
 use common::samples::{CUSTOM_SOURCES, SAMPLES};
@@ -192,5 +193,79 @@ fn values(parameter: &Value) -> String {
     match (&parameter["MinValue"], &parameter["MaxValue"]) {
         (Value::Null, _) => "text".to_owned(),
         (least, most) => format!("{least} to {most}"),
+    }
+}
+
+/// What the mock of AWS has after stacks of templates were made in one account, one after the other.
+fn deployed(stacks: &[&str]) -> Value {
+    let output = Command::new(common::root().join(".tools/venv/bin/python"))
+        .arg(common::root().join("tools/deploy.py"))
+        .args(stacks)
+        .current_dir(common::root())
+        .stderr(Stdio::null())
+        .output()
+        .expect("the mock is installed: make tools");
+    serde_json::from_slice(&output.stdout).expect("what was deployed")
+}
+
+#[test]
+fn both_templates_can_be_deployed_with_the_defaults_and_with_everything_on() {
+    const CALLER: &str = "FunctionRoleArn=arn:aws:iam::123456789012:role/key-remediator/f";
+    let both = |found: &Value| found["states"] == json!(["CREATE_COMPLETE", "CREATE_COMPLETE"]);
+    let found = deployed(&["template.yaml", "member-role.yaml", CALLER]);
+    assert!(both(&found), "{found}");
+    assert_eq!(found["policies"], json!([]));
+    let on = [
+        "Action=delete",
+        "Containment=principal",
+        "RoleSessions=revoke",
+        "BreakGlassPrincipals=arn:aws:iam::123456789012:user/x",
+    ];
+    let more = [
+        "MemberRole=key-remediator-member",
+        "WithinOrganization=true",
+        "RootKeys=delete",
+        "CustomSources=com.example",
+        "Commands=false",
+        "SecurityHubEvents=ENABLED",
+        "SecurityHubV2Events=ENABLED",
+    ];
+    let with_policies = |of_member: &str| {
+        let own = [&["template.yaml"][..], &on, &more].concat();
+        deployed(&[&own[..], &["member-role.yaml", CALLER, of_member], &on].concat())
+    };
+    let found = with_policies("AccountPolicies=EXISTING");
+    assert!(both(&found), "{found}");
+    let policy = |name: &str| format!("arn:aws:iam::{OWN}:policy/key-remediator/{name}");
+    let policies = ["key-remediator-deny-all", "key-remediator-deny-temporary"].map(policy);
+    assert_eq!(found["policies"], json!(policies));
+    // They are made once an account.
+    let found = with_policies("AccountPolicies=CREATE");
+    assert!(!both(&found), "{found}");
+}
+
+#[test]
+fn each_policy_of_the_stack_has_a_group_of_its_name_that_carries_it() {
+    for name in ["template.yaml", "member-role.yaml"] {
+        let resources = &template(name)["Resources"];
+        for policy in ["DenyAll", "DenyTemporary"] {
+            let (policy, group) = (&resources[policy], &resources[format!("{policy}Group")]);
+            assert_eq!(policy["Properties"]["ManagedPolicyName"], group["Properties"]["GroupName"], "{name}");
+            for resource in [policy, group] {
+                assert_eq!(resource["Properties"]["Path"], "/key-remediator/");
+                assert_eq!(resource["Condition"], "HasDenyPolicies");
+            }
+        }
+        assert_eq!(resources["DenyAllGroup"]["Properties"]["ManagedPolicyArns"], json!([{"Ref": "DenyAll"}]));
+        assert_eq!(
+            resources["DenyTemporaryGroup"]["Properties"]["ManagedPolicyArns"],
+            json!([{"Ref": "DenyTemporary"}])
+        );
+        let document = |policy: &str| &resources[policy]["Properties"]["PolicyDocument"]["Statement"];
+        let everything = json!({"Sid": "Everything", "Effect": "Deny", "Action": "*", "Resource": "*"});
+        assert_eq!(*document("DenyAll"), json!([everything]));
+        let condition =
+            json!({"Null": {"aws:TokenIssueTime": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}});
+        assert_eq!(document("DenyTemporary")[0]["Condition"], condition);
     }
 }
