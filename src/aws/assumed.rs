@@ -7,12 +7,17 @@ use std::time::{Duration, SystemTime};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Provided;
+use aws_sdk_iam::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut};
 use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_iam::error::BoxError;
 use aws_sdk_sts::config::{Credentials, IdentityCache, ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 use super::call;
-use super::retries::{self, code};
+use super::retries::{self, error_code};
 use crate::failure::AwsError;
 
 /// How long assumed credentials live, in seconds: the least that STS allows.
@@ -20,9 +25,6 @@ pub(super) const SESSION_SECONDS: i32 = 900;
 
 /// No call starts with credentials that are about to expire.
 const BEFORE_THE_END: Duration = Duration::from_mins(2);
-
-/// How long a refusal of credentials that were made because of a refusal is final: it is not the credentials.
-const FINAL: Duration = Duration::from_mins(1);
 
 /// The role of one account.
 #[derive(Debug)]
@@ -40,8 +42,10 @@ pub(super) struct AssumedRole {
 struct Session {
     credentials: Credentials,
     until: SystemTime,
-    /// When IAM refused the ones before.
-    renewed: Option<SystemTime>,
+    /// Whether IAM refused the ones before.
+    renewed: bool,
+    /// Whether a call with them has succeeded.
+    worked: bool,
     /// Whether IAM has refused these.
     refused: bool,
 }
@@ -79,9 +83,11 @@ impl AssumedRole {
         let request = self.sts.assume_role().role_arn(&self.arn).role_session_name(&self.session_name);
         let answer = call(CALL, request.duration_seconds(SESSION_SECONDS).send()).await?;
         let credentials = super::credentials(CALL, answer.credentials())?;
-        let renewed = self.session().as_ref().filter(|session| session.refused).map(|_| SystemTime::now());
+        let renewed = self.session().as_ref().is_some_and(|session| session.refused);
         let until = until(SystemTime::now(), credentials.expiry());
-        *self.session() = Some(Session { credentials: credentials.clone(), until, renewed, refused: false });
+        let credentials_known = credentials.clone();
+        *self.session() =
+            Some(Session { credentials: credentials_known, until, renewed, worked: false, refused: false });
         Ok(credentials)
     }
 
@@ -97,17 +103,24 @@ impl AssumedRole {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives credentials up that IAM refused. Whether another try with others makes sense.
-    fn give_up(&self, access_key: &str, now: SystemTime) -> bool {
+    /// Gives credentials up that IAM refused. Whether another try with others makes sense: a permission that is missing is
+    /// missing with all of them.
+    fn give_up(&self, access_key: &str, for_want_of_permission: bool) -> bool {
         let mut session = self.session();
         let Some(session) = session.as_mut() else { return true };
         if session.credentials.access_key_id() != access_key {
             // They were renewed while the call was on its way.
             return true;
         }
-        let is_final = session.renewed.is_some_and(|renewed| now.duration_since(renewed).unwrap_or_default() < FINAL);
+        let is_final = for_want_of_permission && session.renewed && !session.worked;
         session.refused |= !is_final;
         !is_final
+    }
+
+    fn worked(&self, access_key: &str) {
+        if let Some(session) = self.session().as_mut().filter(|one| one.credentials.access_key_id() == access_key) {
+            session.worked = true;
+        }
     }
 }
 
@@ -133,33 +146,85 @@ impl ProvideCredentials for Provider {
 #[derive(Debug)]
 pub(super) struct Refused(pub(super) Arc<AssumedRole>);
 
-impl ClassifyRetry for Refused {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let is_refused = match code(context) {
-            Some("ExpiredToken" | "InvalidClientTokenId") => true,
+/// The access key ID with which the last attempt of a call was signed.
+#[derive(Debug)]
+struct Signer(String);
+
+/// A call that has been repeated.
+#[derive(Debug)]
+struct Repeated;
+
+impl Storable for Signer {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Storable for Repeated {
+    type Storer = StoreReplace<Self>;
+}
+
+/// Tells the classifier of an answer what is known of the call, which it does not see.
+const REPEAT: &str = "key-remediator-repeat";
+
+impl Intercept for Refused {
+    fn name(&self) -> &'static str {
+        "Refused"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let signature = context.request().headers().get("authorization").unwrap_or_default();
+        let signer = signature.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
+        config.interceptor_state().store_put(Signer(signer.unwrap_or_default().to_owned()));
+        Ok(())
+    }
+
+    fn modify_before_attempt_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(answer) = context.response_mut() else { return Ok(()) };
+        let signer = config.load::<Signer>().map(|Signer(signer)| signer.clone()).unwrap_or_default();
+        if answer.status().is_success() {
+            self.0.worked(&signer);
+            return Ok(());
+        }
+        let for_want_of_permission = match error_code(answer) {
+            Some("ExpiredToken" | "InvalidClientTokenId") => false,
             // IAM answers a question about an unknown key in this way, which is no refusal.
-            Some("AccessDenied") => !is_about_a_key(context),
-            _ => false,
+            Some("AccessDenied") if !is_about_a_key(answer) => true,
+            _ => return Ok(()),
         };
-        let signer = signer(context).filter(|_| is_refused);
-        match signer {
-            Some(signer) if self.0.give_up(signer, SystemTime::now()) => RetryAction::transient_error(),
-            _ => RetryAction::NoActionIndicated,
+        if config.load::<Repeated>().is_none() && self.0.give_up(&signer, for_want_of_permission) {
+            config.interceptor_state().store_put(Repeated);
+            answer.headers_mut().insert(REPEAT, "true");
+        }
+        Ok(())
+    }
+}
+
+/// Has an answer that was found to be a refusal of credentials tried again.
+#[derive(Debug)]
+pub(super) struct Repeat;
+
+impl ClassifyRetry for Repeat {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().and_then(|answer| answer.headers().get(REPEAT)) {
+            Some(_) => RetryAction::transient_error(),
+            None => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "Refused"
+        "Repeat"
     }
 }
 
-fn is_about_a_key(context: &InterceptorContext) -> bool {
-    let body = context.response().and_then(|answer| answer.body().bytes()).unwrap_or_default();
-    String::from_utf8_lossy(body).contains("on resource: access key ")
-}
-
-/// The access key ID with which a call was signed.
-fn signer(context: &InterceptorContext) -> Option<&str> {
-    let signature = context.request()?.headers().get("authorization")?;
-    signature.split_once("Credential=")?.1.split('/').next()
+fn is_about_a_key(answer: &HttpResponse) -> bool {
+    String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).contains("on resource: access key ")
 }

@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_iam::config::retry::{ClassifyRetry, RetryAction, RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 /// The SDK's own bucket of retries is shared by all calls and not refilled by time: a bad minute would empty it, and then
 /// every single fault would be final for the life of the sandbox. Here nothing is shared. What bounds the retries is the
@@ -39,8 +40,13 @@ impl ClassifyRetry for Passing {
 }
 
 /// The code of IAM's error, if that is what it answered.
-pub(super) fn code(context: &InterceptorContext) -> Option<&str> {
-    let answer = context.response().filter(|answer| !answer.status().is_success())?;
-    let body = std::str::from_utf8(answer.body().bytes()?).ok()?;
+fn code(context: &InterceptorContext) -> Option<&str> {
+    error_code(context.response()?)
+}
+
+/// The same of an answer.
+pub(super) fn error_code(answer: &HttpResponse) -> Option<&str> {
+    let body = answer.body().bytes().filter(|_| !answer.status().is_success())?;
+    let body = std::str::from_utf8(body).ok()?;
     Some(body.split_once("<Code>")?.1.split_once("</Code>")?.0)
 }

@@ -10,7 +10,7 @@ use aws_sdk_iam::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
-use super::assumed::{AssumedRole, Refused};
+use super::assumed::{AssumedRole, Refused, Repeat};
 use super::retries;
 
 /// A client of IAM that does not take another's answer for IAM's.
@@ -21,7 +21,7 @@ pub(super) fn client(sdk: &SdkConfig) -> Client {
 /// The same, for a member account: what IAM refuses for the credentials is repeated with others.
 pub(super) fn client_of(role: &Arc<AssumedRole>, sdk: &SdkConfig) -> Client {
     let refused = Refused(Arc::clone(role));
-    Client::from_conf(configured(sdk).retry_classifier(refused).build())
+    Client::from_conf(configured(sdk).interceptor(refused).retry_classifier(Repeat).build())
 }
 
 fn configured(sdk: &SdkConfig) -> Builder {

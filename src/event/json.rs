@@ -1,11 +1,14 @@
 //! Parses JSON that `serde_json` refuses although it keeps to the grammar: half of a surrogate pair, a number that no
 //! `f64` holds, a deep nesting. In a field that nobody reads these must not be able to keep a compromised key alive.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// `serde_json` goes 127 levels deep: <https://docs.rs/serde_json/latest/serde_json/struct.Deserializer.html>. No event
 /// of AWS's comes near.
@@ -13,8 +16,85 @@ const DEEPEST: usize = 100;
 
 /// `None` when it is not JSON.
 pub(super) fn parse(text: &str) -> Option<Value> {
-    let value = serde_json::from_str(text).ok();
-    value.or_else(|| keeps_to_the_grammar(text).then(|| mended(text)).and_then(|text| serde_json::from_str(&text).ok()))
+    tree(text).or_else(|| keeps_to_the_grammar(text).then(|| mended(text)).and_then(|text| tree(&text)))
+}
+
+/// How many objects a tree may hold. Each takes more than half a kilobyte, however small it is. No event of EventBridge's
+/// (256 KiB) can hold as many; of what is larger, those that come later count as absent.
+const OBJECTS: usize = 60_000;
+
+fn tree(text: &str) -> Option<Value> {
+    let left = Cell::new(OBJECTS);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = Tree { left: &left }.deserialize(&mut json).ok()?;
+    json.end().ok().map(|()| value)
+}
+
+/// Builds a `Value` as `serde_json` does, but of so many objects at most.
+#[derive(Clone, Copy)]
+struct Tree<'c> {
+    left: &'c Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = elements.next_element_seed(self)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        if self.left.get() == 0 {
+            while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        }
+        self.left.set(self.left.get() - 1);
+        let mut object = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            object.insert(name, fields.next_value_seed(self)?);
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// The elements of a list, each as it stands there.

@@ -85,7 +85,7 @@ pub fn read(input: &str) -> Vec<Item> {
     let mut envelopes = Envelopes::default();
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
     let is_alone = json::elements(input).is_none() && json::records(input).is_none();
-    match json::parse(input).filter(|_| is_alone) {
+    match is_alone.then(|| json::parse(input)).flatten() {
         Some(input) => match command(&input) {
             Some(content) => return vec![Item { message: None, content }],
             None => envelopes.open(input, "", Sender::Caller),

@@ -44,6 +44,14 @@ struct State {
     lacks_groups: bool,
     calls: Vec<Call>,
     faults: Vec<Fault>,
+    /// How often calls of an action about each key are answered instead, and how often they were.
+    for_each_key: Vec<(&'static str, usize, ResponseTemplate)>,
+    answered: BTreeMap<(String, String), usize>,
+    /// How many sessions were handed out, those that IAM refuses by now, and how.
+    handed_out: usize,
+    refused: BTreeMap<String, (&'static str, String)>,
+    /// When sessions end, in seconds from now; `None` when they last.
+    sessions_end_in: Option<i64>,
     every_other: Option<ResponseTemplate>,
     delay: Duration,
 }
@@ -70,6 +78,8 @@ pub struct Call {
     pub account: String,
     pub parameters: BTreeMap<String, String>,
     pub at: Instant,
+    /// The access key ID of the credentials that signed it.
+    pub signer: String,
 }
 
 impl Call {
@@ -78,12 +88,13 @@ impl Call {
         let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         // The fake writes the account into the credentials that it hands out.
-        let account = signer.strip_prefix(HANDED_OUT).unwrap_or(OWN);
+        let account = signer.strip_prefix(HANDED_OUT).and_then(|rest| rest.get(..12)).unwrap_or(OWN);
         Self {
             action: parameters.get("Action").cloned().unwrap_or_default(),
             account: account.to_owned(),
             parameters,
             at: Instant::now(),
+            signer: signer.to_owned(),
         }
     }
 
@@ -239,6 +250,32 @@ impl FakeIam {
         self
     }
 
+    /// The first calls of an action about each key get this answer.
+    pub fn first_for_each_key(self, action: &'static str, times: usize, answer: ResponseTemplate) -> Self {
+        self.state().for_each_key.push((action, times, answer));
+        self
+    }
+
+    /// From now on IAM refuses the sessions that were handed out until now.
+    pub fn refuse_sessions(&self, code: &'static str, message: &str) {
+        let mut state = self.state();
+        let known: Vec<_> = state.calls.iter().map(|call| call.signer.clone()).collect();
+        let handed_out = known.into_iter().filter(|signer| signer.starts_with(HANDED_OUT));
+        let refusal = (code, message.to_owned());
+        state.refused.extend(handed_out.map(|signer| (signer, refusal.clone())).collect::<Vec<_>>());
+    }
+
+    /// Sessions that are handed out end so many seconds later.
+    pub fn sessions_end_in(self, seconds: i64) -> Self {
+        self.state().sessions_end_in = Some(seconds);
+        self
+    }
+
+    /// How often a role was assumed.
+    pub fn assumed(&self) -> usize {
+        self.calls().iter().filter(|call| call.action == "AssumeRole").count()
+    }
+
     /// Every other call, whatever its action, gets this answer.
     pub fn every_other_call(self, answer: ResponseTemplate) -> Self {
         self.state().every_other = Some(answer);
@@ -329,6 +366,8 @@ impl Respond for Responder {
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
         let fault = fault.and_then(|fault| fault.answers.pop_front().or(fault.for_ever.clone()));
+        let refusal = state.refused.get(&call.signer).map(|(code, message)| error(403, code, message));
+        let fault = refusal.or(fault).or_else(|| state.answered_for_its_key(&call));
         let fault = fault.or(state.every_other.clone().filter(|_| state.calls.len().is_multiple_of(2)));
         let delay = state.delay;
         let answer = fault.unwrap_or_else(|| state.answer(&call));
@@ -337,13 +376,22 @@ impl Respond for Responder {
 }
 
 impl State {
+    /// The answer that a call gets because it is one of the first about its key.
+    fn answered_for_its_key(&mut self, call: &Call) -> Option<ResponseTemplate> {
+        let of_action = |(action, ..): &&(&str, usize, ResponseTemplate)| *action == call.action;
+        let (_, times, answer) = self.for_each_key.iter().find(of_action)?.clone();
+        let answered = self.answered.entry((call.action.clone(), call.parameter("AccessKeyId"))).or_default();
+        *answered += 1;
+        (*answered <= times).then_some(answer)
+    }
+
     fn answer(&mut self, call: &Call) -> ResponseTemplate {
         match call.action.as_str() {
             "AssumeRole" => {
                 let role = call.parameter("RoleArn");
-                handed_out(&call.action, role.split(':').nth(4).unwrap_or_default())
+                self.handed_out(&call.action, role.split(':').nth(4).unwrap_or_default())
             }
-            "AssumeRoot" => handed_out(&call.action, &call.parameter("TargetPrincipal")),
+            "AssumeRoot" => self.handed_out(&call.action, &call.parameter("TargetPrincipal")),
             "GetCallerIdentity" => success(
                 &call.action,
                 &format!("<UserId>{OWN_ROLE_ID}:key-remediator</UserId><Account>{}</Account>", call.account),
@@ -357,6 +405,23 @@ impl State {
             },
             _ => self.policy_call(call),
         }
+    }
+
+    /// Temporary credentials of an account, which stands in their access key ID.
+    fn handed_out(&mut self, action: &str, account: &str) -> ResponseTemplate {
+        self.handed_out += 1;
+        let end = match self.sessions_end_in {
+            Some(seconds) => (chrono::Utc::now() + chrono::TimeDelta::seconds(seconds)).to_rfc3339(),
+            None => "2099-01-01T00:00:00Z".to_owned(),
+        };
+        success(
+            action,
+            &format!(
+                "<Credentials><AccessKeyId>{HANDED_OUT}{account}{}</AccessKeyId><SecretAccessKey>made-up-secret\
+                 </SecretAccessKey><SessionToken>made-up-token</SessionToken><Expiration>{end}</Expiration></Credentials>",
+                self.handed_out
+            ),
+        )
     }
 
     fn user(&self, call: &Call) -> ResponseTemplate {
@@ -538,18 +603,6 @@ impl State {
             action => error(400, "InvalidAction", action),
         }
     }
-}
-
-/// Temporary credentials of an account, whose access key ID ends in it.
-fn handed_out(action: &str, account: &str) -> ResponseTemplate {
-    success(
-        action,
-        &format!(
-            "<Credentials><AccessKeyId>{HANDED_OUT}{account}</AccessKeyId><SecretAccessKey>made-up-secret\
-             </SecretAccessKey><SessionToken>made-up-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>\
-             </Credentials>"
-        ),
-    )
 }
 
 /// The unique identifier of a user: that of the samples for Bob.

@@ -12,6 +12,7 @@ pub mod runtime_api;
 pub mod samples;
 pub mod throughput;
 pub mod tls;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
