@@ -228,3 +228,58 @@ impl ClassifyRetry for Repeat {
 fn is_about_a_key(answer: &HttpResponse) -> bool {
     String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).contains("on resource: access key ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role() -> AssumedRole {
+        let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::v2026_01_12()).build();
+        let role = AssumedRole::new(&sdk, "arn".to_owned(), "name".to_owned());
+        Arc::into_inner(role).expect("one")
+    }
+
+    fn session(until: SystemTime) -> Session {
+        let credentials = Credentials::new("ASIAEXAMPLE", "made-up", None, None, "test");
+        Session { credentials, until, renewed: false, worked: false, refused: false }
+    }
+
+    #[test]
+    fn credentials_are_used_until_two_minutes_before_their_end_by_the_clock_on_the_wall() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+        let minutes = Duration::from_mins;
+        for (expiry, expected) in [
+            (Some(now + minutes(15)), now + minutes(13)),
+            (Some(now + minutes(5)), now + minutes(3)),
+            // STS gives no more than was asked for, and something else may.
+            (Some(now + minutes(60)), now + minutes(13)),
+            (None, now + minutes(13)),
+        ] {
+            assert_eq!(until(now, expiry), expected, "{expiry:?}");
+        }
+        let role = role();
+        *role.session() = Some(session(now + minutes(13)));
+        for (minutes_later, is_known) in [(0, true), (12, true), (13, false), (600, false)] {
+            assert_eq!(role.known(now + minutes(minutes_later)).is_some(), is_known, "{minutes_later}");
+        }
+    }
+
+    #[test]
+    fn refused_credentials_are_given_up_unless_others_were_refused_just_as_well() {
+        for (renewed, worked, for_want_of_permission, expected) in [
+            (false, false, true, true),
+            (false, true, true, true),
+            (true, true, true, true),
+            (true, false, true, false),
+            (true, false, false, true),
+        ] {
+            let role = role();
+            let now = SystemTime::now();
+            *role.session() = Some(Session { renewed, worked, ..session(now + Duration::from_mins(13)) });
+            assert_eq!(role.give_up("ASIAEXAMPLE", for_want_of_permission), expected, "{renewed} {worked}");
+            assert_eq!(role.known(now).is_none(), expected);
+            // Others took their place meanwhile.
+            assert!(role.give_up("ASIAANOTHER", for_want_of_permission));
+        }
+    }
+}
