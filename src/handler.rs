@@ -104,6 +104,11 @@ impl<'f> Entry<'f> {
         }
     }
 
+    /// Whether the credential is not dead yet, and other accounts can be asked for it.
+    fn may_be_elsewhere(&self) -> bool {
+        self.later.is_some() && self.case.plan.as_ref().is_some_and(|plan| !plan.elsewhere.is_empty())
+    }
+
     fn merge(&mut self, mut other: Self) {
         self.case.merge(other.case);
         self.messages.append(&mut other.messages);
@@ -162,6 +167,28 @@ where
         record.duration = clock.started.elapsed();
     })
     .await;
+    // What may be in another account waits for that one, and nothing else does.
+    let (mut elsewhere, mut here): (Vec<_>, Vec<_>) =
+        entries.iter_mut().map(|entry| &mut **entry).partition(|entry| entry.may_be_elsewhere());
+    let there = async {
+        for_each(&mut elsewhere, share, async |entry, plan| {
+            let record = &mut entry.case.record;
+            if let Some(later) = entry.later.take() {
+                entry.later = containment::kill_elsewhere(plan, later, record, reach, clock.deadline).await;
+                record.duration = clock.started.elapsed();
+            }
+        })
+        .await;
+        after_the_kills(&mut elsewhere, share, reach, clock).await;
+    };
+    join(after_the_kills(&mut here, share, reach, clock), there.boxed_local()).await;
+}
+
+async fn after_the_kills<F, O>(entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
     for_each(entries, share, async |entry, plan| {
         let record = &mut entry.case.record;
         if let Some(later) = entry.later.take() {

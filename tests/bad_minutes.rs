@@ -140,6 +140,26 @@ async fn accounts_that_hang_do_not_delay_the_own_account_or_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_that_may_be_in_an_account_that_hangs_do_not_delay_the_others() {
+    let gone = |number: usize| {
+        let mut finding = replaced(&event("guardduty-iam-user"), &[(KEY, &key(number))]);
+        finding["detail"]["service"]["action"] =
+            json!({"awsApiCallAction": {"remoteAccountDetails": {"accountId": MEMBER}}});
+        finding
+    };
+    let mut findings: Vec<_> = (0..40).map(gone).collect();
+    findings.push(event("guardduty-iam-user"));
+    let iam = FakeIam::of_bob().await.always("AssumeRole", hung("AssumeRole"));
+    let started = Instant::now();
+    let answer = iam.function(&[MEMBERS, SESSIONS, ("AWS_LAMBDA_FUNCTION_TIMEOUT", "4")]).invoke(&json!(findings));
+    assert_failed(&answer, "StepFailed", &["the time of the invocation ran out"]);
+    let about_it = |call: &&common::fake_iam::Call| call.parameters.get("AccessKeyId").is_some_and(|key| key == KEY);
+    let kill = iam.calls().iter().find(about_it).map(|call| call.at - started);
+    let deny = iam.calls().iter().find(|call| call.action == "AttachUserPolicy").map(|call| call.at - started);
+    assert!([kill, deny].iter().all(|at| at.is_some_and(|at| at < Duration::from_secs(2))), "{kill:?} {deny:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_only_informs_holds_the_answer_for_a_few_seconds_at_most_and_fails_nothing() {
     let iam = with_keys(30).await.always("ListAccessKeys", hung("ListAccessKeys"));
     let iam = iam.always("GetLoginProfile", hung("GetLoginProfile"));

@@ -35,28 +35,59 @@ pub struct Reach<'a, F> {
     pub turns: Turns,
 }
 
-/// The step that kills a key, in the account where it is. Where it could not be killed, what is to be done about its user is
-/// left for later: no kill waits for that. A step that is not over at `deadline` is given up.
+/// The step that kills a key, in the likeliest account. Where it could not be killed, it is left for later to look in the
+/// others, and to deal with its user: no other kill waits for that. A step that is not over at `deadline` is given up.
 pub async fn kill<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, deadline: Instant) -> Option<Later>
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
-    if !plan.first.is_about_a_key() {
-        return Some(Later { absent: None, failed: None });
+    let later = Later { absent: None, failed: None };
+    if plan.first.is_about_a_key() {
+        kill_in(std::slice::from_ref(&plan.account), plan, later, record, reach, deadline).await
+    } else {
+        Some(later)
     }
+}
+
+/// The same in the other accounts of a key that is not in the likeliest one.
+pub async fn kill_elsewhere<F, O>(
+    plan: &Plan<'_>,
+    later: Later,
+    record: &mut Record,
+    reach: &Reach<'_, F>,
+    deadline: Instant,
+) -> Option<Later>
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    if plan.first.is_about_a_key() {
+        kill_in(&plan.elsewhere, plan, later, record, reach, deadline).await
+    } else {
+        Some(later)
+    }
+}
+
+async fn kill_in<F, O>(
+    accounts: &[AccountId],
+    plan: &Plan<'_>,
+    later: Later,
+    record: &mut Record,
+    reach: &Reach<'_, F>,
+    deadline: Instant,
+) -> Option<Later>
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
     record.begin(plan.first.step());
-    match in_time(deadline, reach.wherever_it_is(plan, record)).await {
-        Some(Ok(found)) => {
-            keep(Some(found), record);
-            None
-        }
-        Some(Err(later)) => Some(later),
-        None => {
-            keep(None, record);
-            None
-        }
+    match in_time(deadline, reach.wherever_it_is(accounts, plan, later, record)).await {
+        Some(Ok(found)) => keep(Some(found), record),
+        Some(Err(later)) => return Some(later),
+        None => keep(None, record),
     }
+    None
 }
 
 /// What is done about users and roles where there is no key that could be killed.
@@ -100,9 +131,14 @@ where
 {
     /// Tries one account after the other until the key is found. An account that cannot be asked does not keep a key alive
     /// that is in another.
-    async fn wherever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Result<Attempt, Later> {
-        let mut later = Later { absent: None, failed: None };
-        for account in plan.accounts() {
+    async fn wherever_it_is(
+        &self,
+        accounts: &[AccountId],
+        plan: &Plan<'_>,
+        mut later: Later,
+        record: &mut Record,
+    ) -> Result<Attempt, Later> {
+        for account in accounts {
             record.account = Some(account.clone());
             match self.first(plan, account, record).await {
                 Ok(Some(left)) if left.is_absence() => {
@@ -123,7 +159,8 @@ where
 
     /// The same for a user or a role.
     async fn whoever_it_is(&self, plan: &Plan<'_>, record: &mut Record) -> Attempt {
-        match self.wherever_it_is(plan, record).await {
+        let accounts: Vec<_> = plan.accounts().cloned().collect();
+        match self.wherever_it_is(&accounts, plan, Later { absent: None, failed: None }, record).await {
             Ok(found) => found,
             Err(Later { failed: Some((error, account, _)), .. }) => {
                 record.account = Some(account);
