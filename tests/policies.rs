@@ -557,7 +557,11 @@ fn the_member_role_trusts_the_functions_role_alone() {
     let trust = &template("member-role.yaml")["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"];
     let statements = trust["Statement"].as_array().expect("statements");
     assert_eq!(statements.len(), 1);
-    assert_eq!(statements[0]["Principal"], json!({"AWS": {"Ref": "FunctionRoleArn"}}));
+    let account = json!({"Fn::Select": [4, {"Fn::Split": [":", {"Fn::Select": [0, {"Ref": "FunctionRoleArns"}]}]}]});
+    let root = json!({"Fn::Sub": ["arn:${AWS::Partition}:iam::${Account}:root", {"Account": account}]});
+    assert_eq!(statements[0]["Principal"], json!({ "AWS": root }));
+    let callers = json!({"ArnEquals": {"aws:PrincipalArn": {"Ref": "FunctionRoleArns"}}});
+    assert_eq!(statements[0]["Condition"], callers);
 }
 
 /// What a parameter is changed to, and what a stolen function, or whoever may give it an event, could do with what that

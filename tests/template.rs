@@ -210,7 +210,7 @@ fn deployed(stacks: &[&str]) -> Value {
 
 #[test]
 fn both_templates_can_be_deployed_with_the_defaults_and_with_everything_on() {
-    const CALLER: &str = "FunctionRoleArn=arn:aws:iam::123456789012:role/key-remediator/f";
+    const CALLER: &str = "FunctionRoleArns=arn:aws:iam::222222222222:role/key-remediator/key-remediator-us-east-1";
     let both = |found: &Value| found["states"] == json!(["CREATE_COMPLETE", "CREATE_COMPLETE"]);
     let found = deployed(&["template.yaml", "member-role.yaml", CALLER]);
     assert!(both(&found), "{found}");
@@ -229,6 +229,8 @@ fn both_templates_can_be_deployed_with_the_defaults_and_with_everything_on() {
         "Commands=false",
         "SecurityHubEvents=ENABLED",
         "SecurityHubV2Events=ENABLED",
+        "ReservedConcurrency=0",
+        "PermissionsBoundaryArn=arn:aws:iam::123456789012:policy/boundary",
     ];
     let with_policies = |of_member: &str| {
         let own = [&["template.yaml"][..], &on, &more].concat();

@@ -237,7 +237,7 @@ fn failed() -> Vec<Row> {
         (Step::DeleteKey, "iam:DeleteAccessKey", Some(Disagreement::StillThere)),
         (Step::DeleteRootKey, "sts:AssumeRoot", Some(Disagreement::StillThere)),
         (Step::CheckPrincipal, "iam:GetRole", None),
-        (Step::Deny(Measure::OlderSessions), "iam:PutRolePolicy", None),
+        (Step::Deny(Measure::TemporaryCredentials), "iam:AttachUserPolicy", None),
         (Step::Deny(Measure::Everything), "iam:AttachUserPolicy", None),
         (Step::Lift, "iam:DetachUserPolicy", Some(Disagreement::DeniesTheUser)),
         (Step::ListLeftovers, "iam:ListUserPolicies", None),
@@ -270,7 +270,8 @@ fn missing(step: Step) -> Option<Missing> {
 fn of_failed(failed: &Failed) -> Row {
     let finding = match failed.step {
         Step::DeleteRootKey => with_account(key_of("Root", KEY)),
-        Step::CheckPrincipal | Step::Deny(Measure::TemporaryCredentials | Measure::OlderSessions) => role_session(),
+        Step::CheckPrincipal | Step::Deny(Measure::OlderSessions) => role_session(),
+        Step::Deny(Measure::TemporaryCredentials) => key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"),
         Step::SetStatus(KeyStatus::Active) => {
             finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}}))
         }
