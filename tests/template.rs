@@ -45,13 +45,37 @@ fn function_of(object: &Map<String, Value>) -> Option<(&str, &Value)> {
 }
 
 fn matching(rules: &[(String, Value)], event: &Value) -> Vec<String> {
-    let mut patterns = Quamina::new();
+    let (mut patterns, mut excluded) = (Quamina::new(), Quamina::new());
     for (name, pattern) in rules {
-        patterns.add_pattern(name.clone(), &pattern.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut pattern = pattern.clone();
+        let exclusion = taken_out(&mut pattern);
+        let add = |to: &mut Quamina<String>, pattern: &Value| {
+            to.add_pattern(name.clone(), &pattern.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        };
+        add(&mut patterns, &pattern);
+        if let Some(exclusion) = exclusion {
+            add(&mut excluded, &exclusion);
+        }
     }
-    let mut names = patterns.matches_for_event(event.to_string().as_bytes()).expect("JSON");
+    let event = event.to_string();
+    let excluded = excluded.matches_for_event(event.as_bytes()).expect("JSON");
+    let mut names = patterns.matches_for_event(event.as_bytes()).expect("JSON");
+    names.retain(|name| !excluded.contains(name));
     names.sort();
     names
+}
+
+/// Takes `{"anything-but": {"wildcard": …}}`, which the library does not know, out of a pattern, and gives the pattern of
+/// what it excludes.
+fn taken_out(pattern: &mut Value) -> Option<Value> {
+    let fields = pattern.as_object_mut()?;
+    let excludes = |value: &Value| value.pointer("/0/anything-but/wildcard").cloned();
+    if let Some((name, wildcard)) = fields.iter().find_map(|(name, value)| Some((name.clone(), excludes(value)?))) {
+        // It excludes only what is there.
+        fields.insert(name.clone(), json!([{"exists": true}]));
+        return Some(json!({name: [{"wildcard": wildcard}]}));
+    }
+    fields.iter_mut().find_map(|(name, value)| Some(json!({name: taken_out(value)?})))
 }
 
 #[test]
@@ -269,5 +293,39 @@ fn each_policy_of_the_stack_has_a_group_of_its_name_that_carries_it() {
         let condition =
             json!({"Null": {"aws:TokenIssueTime": "false"}, "BoolIfExists": {"aws:ViaAWSService": "false"}});
         assert_eq!(document("DenyTemporary")[0]["Condition"], condition);
+    }
+}
+
+#[test]
+fn a_finding_about_a_credential_that_it_does_not_identify_arrives_exactly_once() {
+    let rules = rules();
+    let finding = |kind: &str, resource: Value| {
+        let mut finding = event("guardduty-iam-user");
+        finding["detail"]["type"] = json!(kind);
+        finding["detail"]["resource"] = resource;
+        finding
+    };
+    let details = |resource_type: &str, user_type: &str| json!({"resourceType": resource_type, "accessKeyDetails": {"userType": user_type, "userName": "Bob"}});
+    for (kind, resource, expected) in [
+        ("UnauthorizedAccess:IAMUser/ConsoleLoginSuccess.B", json!({}), "GuardDutyWithoutKey"),
+        ("Recon:IAMUser/TorIPCaller", details("AccessKey", "IAMUser"), "GuardDutyWithoutKey"),
+        ("Recon:IAMUser/TorIPCaller", details("Instance", "AssumedRole"), "GuardDutyWithoutKey"),
+        ("Impact:S3/AnomalousBehavior.Delete", details("S3Bucket", "AssumedRole"), "GuardDutyPrincipal"),
+        ("Discovery:Kubernetes/TorIPCaller", details("EKSCluster", "Role"), "GuardDutyPrincipal"),
+        ("Discovery:Kubernetes/TorIPCaller", json!({"resourceType": "EKSCluster"}), ""),
+        ("Recon:EC2/Portscan", json!({"resourceType": "Instance"}), ""),
+    ] {
+        let expected: Vec<_> = [expected].into_iter().filter(|name| !name.is_empty()).collect();
+        assert_eq!(matching(&rules, &finding(kind, resource.clone())), expected, "{kind} {resource}");
+    }
+}
+
+#[test]
+fn an_attack_sequence_of_security_hub_arrives_with_or_without_a_namespace_before_its_type() {
+    let rules = rules();
+    for kind in ["AttackSequence:S3/CompromisedData", "TTPs/AttackSequence:S3/CompromisedData"] {
+        let mut sequence = event("security-hub-v2-attack-sequence");
+        sequence["detail"]["findings"][0]["finding_info"]["types"] = json!([kind]);
+        assert_eq!(matching(&rules, &sequence), ["SecurityHubV2Sequence"], "{kind}");
     }
 }
