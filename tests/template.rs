@@ -18,7 +18,10 @@ fn rules() -> Vec<(String, Value)> {
     let template = template("template.yaml");
     let resources = template["Resources"].as_object().expect("resources");
     let events = resources["Function"]["Properties"]["Events"].as_object().expect("events");
-    let of_function = events.iter().map(|(name, event)| (name.clone(), event["Properties"]["Pattern"].clone()));
+    let of_function = events
+        .iter()
+        .filter(|(_, event)| event["Type"] == "EventBridgeRule")
+        .map(|(name, event)| (name.clone(), event["Properties"]["Pattern"].clone()));
     let of_stack = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule");
     let of_stack = of_stack.map(|(name, rule)| (name.clone(), rule["Properties"]["EventPattern"].clone()));
     of_function.chain(of_stack).map(|(name, pattern)| (name, filled_in(pattern))).collect()
@@ -121,7 +124,7 @@ fn every_rule_is_switched_by_a_parameter_retries_and_keeps_what_it_cannot_delive
     let resources = template["Resources"].as_object().expect("resources");
     let queue = json!({"Arn": {"Fn::GetAtt": ["UndeliveredEvents", "Arn"]}});
     let events = resources["Function"]["Properties"]["Events"].as_object().expect("events");
-    for (name, event) in events {
+    for (name, event) in events.iter().filter(|(_, event)| event["Type"] == "EventBridgeRule") {
         let properties = &event["Properties"];
         assert!(properties["State"]["Ref"].is_string(), "{name} has no switch");
         assert!(properties["RetryPolicy"]["MaximumRetryAttempts"].is_number(), "{name} does not retry");
@@ -327,5 +330,34 @@ fn an_attack_sequence_of_security_hub_arrives_with_or_without_a_namespace_before
         let mut sequence = event("security-hub-v2-attack-sequence");
         sequence["detail"]["findings"][0]["finding_info"]["types"] = json!([kind]);
         assert_eq!(matching(&rules, &sequence), ["SecurityHubV2Sequence"], "{kind}");
+    }
+}
+
+#[test]
+fn a_schedule_shows_every_hour_that_the_function_lives_and_an_alarm_that_it_does_not() {
+    let template = template("template.yaml");
+    let resources = &template["Resources"];
+    let heartbeat = &resources["Function"]["Properties"]["Events"]["Heartbeat"];
+    assert_eq!(
+        (&heartbeat["Type"], &heartbeat["Properties"]["Schedule"]),
+        (&json!("Schedule"), &json!("rate(1 hour)"))
+    );
+    let alarm = &resources["HeartbeatAlarm"]["Properties"];
+    assert_eq!((&alarm["MetricName"], &alarm["TreatMissingData"]), (&json!("Invocations"), &json!("breaching")));
+    assert!(alarm["Period"].as_u64().is_some_and(|period| (3_600..4_500).contains(&period)));
+}
+
+/// Each alarm tells what it means, and the same topic.
+#[test]
+fn every_alarm_says_what_it_means_and_tells_the_topic() {
+    let template = template("template.yaml");
+    let resources = template["Resources"].as_object().expect("resources");
+    let alarms: Vec<_> =
+        resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm").collect();
+    assert!(alarms.len() >= 10);
+    for (name, alarm) in alarms {
+        let properties = &alarm["Properties"];
+        assert!(properties["AlarmDescription"].as_str().is_some_and(|text| text.len() > 40), "{name}");
+        assert_eq!(properties["AlarmActions"]["Fn::If"][0], "HasAlarmTopic", "{name}");
     }
 }
