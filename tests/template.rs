@@ -143,11 +143,13 @@ fn every_rule_is_switched_by_a_parameter_retries_and_keeps_what_it_cannot_delive
 fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
     let template = template("template.yaml");
     let variables = &template["Resources"]["Function"]["Properties"]["Environment"]["Variables"];
-    for (name, value) in variables.as_object().expect("variables").iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
+    let variables = variables.as_object().expect("variables");
+    let variables: Vec<_> = variables.iter().filter(|(name, _)| *name != "AWS_ENDPOINT_URL").collect();
+    for (name, value) in variables.iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
         let parameter = value["Ref"].as_str().unwrap_or_else(|| panic!("{name} is no parameter"));
         assert_eq!(parameter.to_lowercase(), name.replace('_', "").to_lowercase());
     }
-    let of_template: BTreeSet<_> = variables.as_object().expect("variables").keys().map(String::as_str).collect();
+    let of_template: BTreeSet<_> = variables.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(of_template, VARIABLES.iter().map(|(name, _)| *name).collect());
     for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
         let limited = ["AllowedValues", "AllowedPattern", "MaxValue"].iter().any(|limit| !parameter[*limit].is_null());
