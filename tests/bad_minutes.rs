@@ -179,6 +179,8 @@ fn megabyte(before: &str, part: &str, after: &str) -> String {
 async fn input_that_cannot_be_read_is_told_in_a_few_words_and_little_memory() {
     let event = r#"{"source":"com.example","detail-type":"x","detail":{"accessKeyId":"x","odd":["#;
     for input in [
+        format!("{}{}", "[".repeat(500_000), "]".repeat(500_000)),
+        format!("{}1{}", r#"{"Records":["#.repeat(60_000), "]}".repeat(60_000)),
         megabyte("[", "1", "]"),
         megabyte("[", "{}", "]"),
         megabyte("[", r#"{"a":1}"#, "]"),

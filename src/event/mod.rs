@@ -155,7 +155,12 @@ struct Envelopes {
     items: Vec<Item>,
     /// How many parts of the last message could not be read.
     refused: usize,
+    /// In how many lists the envelopes are opened one after the other.
+    depth: usize,
 }
+
+/// How deep lists are opened one after the other. Each depth reads the text again, and AWS nests two or three.
+const DEEPEST_LIST: usize = 8;
 
 /// How many parts of a message that cannot be read are told one by one.
 const TOLD: usize = 20;
@@ -164,10 +169,14 @@ impl Envelopes {
     /// Opens JSON. What a list holds is parsed one after the other: an input of many small parts would take a hundred
     /// times its size.
     fn json(&mut self, text: &str, place: &str, from: Sender<'_>, otherwise: (Unreadable, &str)) {
-        if let Some(elements) = json::elements(text).filter(|elements| !elements.is_empty()) {
+        let is_deep = self.depth >= DEEPEST_LIST;
+        let elements = if is_deep { None } else { json::elements(text).filter(|elements| !elements.is_empty()) };
+        if let Some(elements) = elements {
+            self.depth += 1;
             for (index, element) in elements.iter().enumerate() {
                 self.json(element.get(), &format!("{place}[{index}]"), from, otherwise);
             }
+            self.depth -= 1;
         } else if let Some(records) = json::records(text) {
             self.json(records, &join(place, "Records"), from, otherwise);
         } else {
