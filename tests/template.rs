@@ -9,7 +9,10 @@ use std::process::{Command, Stdio};
 use common::ids::OWN;
 use common::samples::{CUSTOM_SOURCES, SAMPLES};
 use common::{event, template};
-use key_remediator::config::VARIABLES;
+use key_remediator::config::{Config, VARIABLES};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::string::string_regex;
+use proptest::test_runner::TestRunner;
 use quamina::Quamina;
 use serde_json::{Map, Value, json};
 
@@ -361,5 +364,61 @@ fn every_alarm_says_what_it_means_and_tells_the_topic() {
         let properties = &alarm["Properties"];
         assert!(properties["AlarmDescription"].as_str().is_some_and(|text| text.len() > 40), "{name}");
         assert_eq!(properties["AlarmActions"]["Fn::If"][0], "HasAlarmTopic", "{name}");
+    }
+}
+
+/// What the template takes the function takes, so that a deployment does not end in a function that cannot start. Of types
+/// that holds for their form; that a list of them selects nothing only the function can tell.
+#[test]
+fn what_the_patterns_of_the_parameters_let_through_the_function_understands() {
+    let template = template("template.yaml");
+    let mut runner = TestRunner::deterministic();
+    for (parameter, variable) in [
+        ("Exempt", "EXEMPT"),
+        ("MemberRole", "MEMBER_ROLE"),
+        ("CustomSources", "CUSTOM_SOURCES"),
+        ("Accounts", "ACCOUNTS"),
+    ] {
+        let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str().expect("a pattern");
+        let pattern = pattern.trim_start_matches('^').trim_end_matches('$').replace("\\w", "[a-zA-Z0-9_]");
+        let pattern = pattern.replace("\\d", "[0-9]").replace("[[a-zA-Z0-9_]", "[a-zA-Z0-9_");
+        let values = string_regex(&pattern).unwrap_or_else(|error| panic!("{parameter}: {error}"));
+        for _ in 0..500 {
+            let value = values.new_tree(&mut runner).expect("a value").current();
+            let longest = value.split([',', '/']).map(str::len).max().unwrap_or_default();
+            if longest > 64 || value.len() > 500 {
+                continue;
+            }
+            let config = Config::from_lookup(|name| (name == variable).then(|| value.clone()));
+            assert!(config.is_ok(), "{parameter}={value:?}: {config:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_function_refuses_for_its_form_the_template_refuses() {
+    let template = template("template.yaml");
+    for (parameter, refused, taken) in [
+        (
+            "Exempt",
+            &["a,", "[a", "team/Bob", "Bob Carol", "a**b", "Bob until 2027-02-30", "!Bob"][..],
+            "Bob,d?p[a-z]*,*-ci until 2027-03-31",
+        ),
+        ("MemberRole", &["/a", "a/", "a:b"], "path/key-remediator-member"),
+        ("CustomSources", &["a,", "com.*", "aws.guardduty", "a b"], "com.example,aws.partner/example.com/1"),
+        ("Accounts", &["1234", "123456789012,"], "123456789012, 111122223333"),
+        ("FindingTypes", &["a,", "[a", "a b", ""], "*,!Policy:*,Backdoor:EC2/C&CActivity.B"),
+    ] {
+        let pattern = template["Parameters"][parameter]["AllowedPattern"].as_str().expect("a pattern");
+        let takes = |value: &str| {
+            let check = "import re, sys; sys.exit(re.search(sys.argv[1], sys.argv[2], re.ASCII) is None)";
+            let python = common::root().join(".tools/venv/bin/python");
+            Command::new(python).args(["-c", check, pattern, value]).status().expect("python runs").success()
+        };
+        assert!(takes(taken), "{parameter}={taken}");
+        assert!(takes(&text(&template["Parameters"][parameter]["Default"])), "{parameter}: its default");
+        for value in refused {
+            assert!(!takes(value), "{parameter}={value}");
+        }
     }
 }
