@@ -101,13 +101,15 @@ where
         let attempt = in_time(deadline, reach.whoever_it_is(plan, record)).await;
         return keep(attempt, record);
     }
-    let failed = later.failed.as_ref().map(|(error, ..)| error.clone());
-    let attempt = in_time(deadline, reach.settled(plan, later, record)).await;
-    match (attempt, failed) {
-        // The time ran out over what comes after the failure.
-        (None, Some(failed)) => record.failed.push(failed),
-        (attempt, _) => keep(attempt, record),
-    }
+    let Some((error, account, owner)) = later.failed else {
+        let attempt = in_time(deadline, reach.nowhere(plan, later.absent, record)).await;
+        return keep(attempt, record);
+    };
+    // It is told first, whatever becomes of the user.
+    record.failed.push(error);
+    record.owner = owner;
+    in_time(deadline, reach.contain_the_owner_alone(plan, &account, record)).await;
+    record.account = Some(account);
 }
 
 /// How the search for a key ended that could not be killed.
@@ -171,17 +173,6 @@ where
                 Ok(absent)
             }
         }
-    }
-
-    /// What follows from a search for a key.
-    async fn settled(&self, plan: &Plan<'_>, later: Later, record: &mut Record) -> Attempt {
-        let Some((error, account, owner)) = later.failed else {
-            return self.nowhere(plan, later.absent, record).await;
-        };
-        record.owner = owner;
-        self.contain_the_owner_alone(plan, &account, record).await;
-        record.account = Some(account);
-        Err(error)
     }
 
     /// Denies the user of a key that could not be deactivated.
