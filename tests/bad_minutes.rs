@@ -169,6 +169,18 @@ async fn what_only_informs_holds_the_answer_for_a_few_seconds_at_most_and_fails_
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_is_not_held_by_what_only_informs() {
+    let iam = FakeIam::of_bob().await.always("ListGroupsForUser", hung("ListGroupsForUser"));
+    let iam = iam.always("ListUserPolicies", hung("ListUserPolicies"));
+    let function = iam.function(&[SESSIONS]);
+    function.invoke(&event("guardduty-iam-user"));
+    let started = Instant::now();
+    assert_eq!(outcome(&function.invoke(&event("command-restore"))), "restored");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert_eq!(iam.denials("user/Bob"), [""; 0]);
+}
+
 /// A megabyte of JSON that holds nothing but `part`, and what stands round it.
 fn megabyte(before: &str, part: &str, after: &str) -> String {
     let count = (1_000_000 - before.len() - after.len()) / (part.len() + 1);

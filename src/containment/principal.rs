@@ -6,6 +6,10 @@
 //! What is attached are policies of fixed content that the account's stack makes, so that the function's role can grant
 //! nothing. The attachment itself is the mark by which a restore knows it: nobody else uses these policies.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::{Attempt, Turns, at};
 use crate::aws::iam::{Change, Iam};
 use crate::aws::principals::{DenyPolicy, Put};
@@ -17,6 +21,8 @@ use crate::record::{Done, Left, Means, Record};
 
 /// The beginning of the names of all inline policies that this function puts on a principal, in every version.
 const OURS: &str = "key-remediator-deny-";
+/// How long a read that only informs may hold what comes after it.
+const FOR_A_READ: Duration = Duration::from_secs(2);
 /// The inline policy that denies a role its older sessions.
 const DENY_SESSIONS: &str = "key-remediator-deny-sessions";
 
@@ -171,7 +177,7 @@ pub async fn lift(from: &Principal, record: &mut Record, iam: &Iam) -> Result<bo
 async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, iam: &Iam) -> Result<bool, AwsError> {
     let mut failed = None;
     // IAM does not say whether there was a membership to end.
-    let groups = iam.groups(user).await.unwrap_or_default();
+    let groups = timeout(FOR_A_READ, iam.groups(user)).await.ok().and_then(Result::ok).flatten();
     for policy in [DenyPolicy::All, DenyPolicy::Temporary] {
         lifted(iam.detach(policy, from).await, from, record, &mut failed);
         let removed = iam.remove_from_group(policy, user).await;
@@ -179,23 +185,21 @@ async fn lift_from_user(user: &UserName, from: &Principal, record: &mut Record, 
         lifted(removed.map(|change| if was_member { change } else { Change::NoSuchEntity }), from, record, &mut failed);
     }
     let is_lifted = record.has(|done| matches!(done, Done::LiftedInPart { .. }));
-    let inline = iam.policies(from).await;
     if let Some(error) = failed {
         return Err(error);
     }
-    match inline {
-        Ok(names) => {
-            // Whatever was taken away was a user's.
-            let is_there = names.is_some() || is_lifted;
-            record.leftovers = leftovers(&names.unwrap_or_default());
-            Ok(is_there)
-        }
-        Err(error) if is_lifted => {
-            record.failed.push(at(Step::ListLeftovers)(error));
-            Ok(true)
-        }
-        Err(error) => Err(error),
+    if !is_lifted {
+        let names = iam.policies(from).await?;
+        record.leftovers = leftovers(names.as_deref().unwrap_or_default());
+        return Ok(names.is_some());
     }
+    // Whatever was taken away was a user's, and the rest only informs.
+    match timeout(FOR_A_READ, iam.policies(from)).await {
+        Ok(Ok(names)) => record.leftovers = leftovers(&names.unwrap_or_default()),
+        Ok(Err(error)) => record.failed.push(at(Step::ListLeftovers)(error)),
+        Err(_) => record.failed.push(Failed { step: Step::ListLeftovers, cause: Cause::OutOfTime }),
+    }
+    Ok(true)
 }
 
 /// Whether there is such a role.
