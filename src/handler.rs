@@ -33,7 +33,7 @@ const CONCURRENCY: usize = 16;
 const SHARE: usize = 4;
 
 /// How many other accounts are worked in at a time.
-const ACCOUNTS: usize = 64;
+const ACCOUNTS: usize = 200;
 
 /// How long what only informs may take in an account, for all its credentials together.
 const FOR_READS: Duration = Duration::from_secs(5);
