@@ -2,6 +2,8 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>.
 
 use std::error::Error;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -26,9 +28,32 @@ pub fn init() {
         .with_current_span(true)
         .with_span_list(false)
         .with_max_level(level)
+        .with_writer(|| Counted)
         .finish()
         .with(filter_fn(says_something_new))
         .init();
+}
+
+static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes this process has logged.
+pub fn written() -> usize {
+    WRITTEN.load(Ordering::Relaxed)
+}
+
+/// The standard output, where Lambda takes the log.
+struct Counted;
+
+impl Write for Counted {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let count = io::stdout().write(line)?;
+        WRITTEN.fetch_add(count, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
 }
 
 /// The runtime logs a handler's error when each failure has had a line of its own. Its lines about a panic, which are

@@ -56,6 +56,37 @@ async fn errors_of_iam_that_pass_are_tried_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_cut_off_or_not_iams_is_asked_for_again() {
+    let page = || ResponseTemplate::new(200).set_body_raw("<html>busy</html>", "text/html");
+    let iam = FakeIam::of_bob().await.first("UpdateAccessKey", [page(), ResponseTemplate::new(200)]);
+    assert_eq!(outcome(&iam.function(&[]).invoke(&event("guardduty-iam-user"))), "contained");
+    let iam = FakeIam::of_bob().await;
+    let wire = Wire::to(iam.address()).await;
+    wire.cut_answers(2);
+    let answer = FakeIam::function_at(&wire.url, &[]).invoke(&event("guardduty-iam-user"));
+    assert_eq!(outcome(&answer), "contained");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_a_role_may_not_make_takes_no_session_from_the_other_keys() {
+    let in_member: Vec<_> = findings(40).iter().map(in_member).collect();
+    let member = || async {
+        let keys = |iam: FakeIam| (0..40).fold(iam, |iam, number| iam.key_in(MEMBER, "Bob", &key(number)));
+        keys(FakeIam::start().await)
+    };
+    // Nobody may list: one session more to find out.
+    let iam = member().await.always("ListAccessKeys", denied("iam:ListAccessKeys on resource: user Bob"));
+    assert_eq!(outcomes(&iam.function(&[MEMBERS]).invoke(&json!(in_member))), vec!["contained"; 40]);
+    assert!(iam.assumed() <= 2, "{}", iam.assumed());
+    // A call is refused, and STS has no other session to give.
+    for outage in [broken(), hung("AssumeRole")] {
+        let iam = member().await.first("UpdateAccessKey", [denied("iam:UpdateAccessKey on resource: user Bob")]);
+        let iam = iam.but_the_first("AssumeRole", outage);
+        assert_eq!(outcomes(&iam.function(&[MEMBERS]).invoke(&json!(in_member))), vec!["contained"; 40]);
+    }
+}
+
 #[tokio::test]
 async fn a_session_that_iam_refuses_is_made_anew_once_and_the_call_repeated() {
     let finding = in_member(&event("guardduty-iam-user"));
@@ -218,9 +249,41 @@ async fn input_that_cannot_be_read_is_told_in_a_few_words_and_little_memory() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_of_parts_hides_a_key() {
+    let health = event("health-two-entities").to_string().replace("RESOLVED", "IMPAIRED");
+    let padded = |part: &str, count: usize| {
+        let padding = format!(r#""detail":{{"a":[{}0],"#, format!("{part},").repeat(count));
+        health.replacen(r#""detail":{"#, &padding, 1)
+    };
+    let keys = [KEY, OTHER_KEY];
+    for (part, count, is_read) in [("{}", 80_000, true), (r#"{"":1}"#, 37_000, true), (r#"{"":1}"#, 70_000, false)] {
+        let iam = FakeIam::start().await.key("Bob", keys[0]).key("Bob", keys[1]);
+        let input = padded(part, count);
+        let answer = iam.function(&[]).invoke_raw(&input);
+        if is_read {
+            assert!(keys.iter().all(|key| iam.status(key).as_deref() == Some("Inactive")), "{part} {count}: {answer}");
+        } else {
+            assert_failed(&answer, "InvalidInput", &["holds too many objects"]);
+        }
+        let message = json!({"eventSource": "aws:sqs", "messageId": "1", "body": input});
+        let answer =
+            iam.function(&[]).invoke(&json!({"Records": [message, {"eventSource": "aws:sqs", "messageId": "2",
+            "body": event("unrelated-schedule").to_string()}]}));
+        assert_eq!(
+            answer["batchItemFailures"].as_array().map(Vec::len),
+            Some(usize::from(!is_read)),
+            "{part}: {answer}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_flood_of_findings_is_answered_and_logged_in_bounds_and_what_a_person_must_do_comes_first() {
-    let ignored = r#"{"source":"com.example","detail-type":"x","detail":{"accessKeyId":"AKIAIOSFODNN7EXAMPLE"}}"#;
+    // What is escaped takes more space than it seems to.
+    let ignored = json!({"source": "com.example", "detail-type": "x", "id": "\"\u{1}".repeat(10),
+                         "detail": {"accessKeyId": KEY}});
+    let ignored = ignored.to_string();
     let events: Vec<_> = (0..20_000).map(|number| ignored.replace(KEY, &key(number))).collect();
     let last = json!({"source": "aws.health", "detail-type": "AWS Health Event",
                       "detail": {"eventTypeCode": "AWS_RISK_IAM_QUARANTINE", "affectedEntities": [{"entityValue": OTHER_KEY}]}});

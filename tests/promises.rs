@@ -349,23 +349,29 @@ fn pages() -> [ResponseTemplate; 4] {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn what_is_not_iams_answer_confirms_nothing() {
-    for page in pages() {
-        let iam = FakeIam::of_bob().await.always("UpdateAccessKey", page.clone());
-        assert_failed(&iam.function(&[]).invoke(&event("guardduty-iam-user")), "StepFailed", &[KEY, "not IAM"]);
-
-        let iam = FakeIam::of_bob().await.always("ListAccessKeys", page.clone());
-        let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
-        assert_eq!((outcome(&answer), result(&answer).get("confirmed")), ("contained", None), "{answer:#}");
-
-        let iam = FakeIam::of_bob().await.always("AttachUserPolicy", page.clone());
-        assert_failed(&iam.function(&[SESSIONS]).invoke(&event("guardduty-iam-user")), "StepFailed", &["not IAM"]);
-
-        let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY).always("DeleteAccessKey", page);
-        let answer = iam.function(&[("ROOT_KEYS", "delete")]).invoke(&in_member(&event("guardduty-root-key")));
-        assert_eq!(answer["errorType"], "StepFailed", "{answer:#}");
+    // Each is asked for again for some seconds, so all are tried at a time.
+    let tries = pages().into_iter().map(|page| tokio::spawn(confirms_nothing(page)));
+    for tried in tries.collect::<Vec<_>>() {
+        tried.await.expect("it confirms nothing");
     }
+}
+
+async fn confirms_nothing(page: ResponseTemplate) {
+    let iam = FakeIam::of_bob().await.always("UpdateAccessKey", page.clone());
+    assert_failed(&iam.function(&[]).invoke(&event("guardduty-iam-user")), "StepFailed", &[KEY, "not IAM"]);
+
+    let iam = FakeIam::of_bob().await.always("ListAccessKeys", page.clone());
+    let answer = iam.function(&[]).invoke(&event("guardduty-iam-user"));
+    assert_eq!((outcome(&answer), result(&answer).get("confirmed")), ("contained", None), "{answer:#}");
+
+    let iam = FakeIam::of_bob().await.always("AttachUserPolicy", page.clone());
+    assert_failed(&iam.function(&[SESSIONS]).invoke(&event("guardduty-iam-user")), "StepFailed", &["not IAM"]);
+
+    let iam = FakeIam::start().await.key_in(MEMBER, "root-user", KEY).always("DeleteAccessKey", page);
+    let answer = iam.function(&[("ROOT_KEYS", "delete")]).invoke(&in_member(&event("guardduty-root-key")));
+    assert_eq!(answer["errorType"], "StepFailed", "{answer:#}");
 }
 
 #[tokio::test]

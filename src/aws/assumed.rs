@@ -1,6 +1,7 @@
 //! The member role's credentials in one account: kept while they are good, by the clock on the wall, since the other one
 //! stands still while Lambda freezes the sandbox; and made anew once when IAM refuses them.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +14,9 @@ use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use aws_sdk_sts::config::{Credentials, IdentityCache, ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
+use tokio::time::timeout;
 
 use super::call;
 use super::retries::{self, error_code};
@@ -32,9 +34,16 @@ pub(super) struct AssumedRole {
     sts: aws_sdk_sts::Client,
     arn: String,
     session_name: String,
-    session: Mutex<Option<Session>>,
+    known: Mutex<Known>,
     /// Held while new credentials are asked for, so that many calls ask once.
     asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    session: Option<Session>,
+    /// The calls for which the session was made anew already: what is refused again is a permission that is missing.
+    lacking: HashSet<String>,
 }
 
 /// Credentials, and until when they are used.
@@ -42,12 +51,16 @@ pub(super) struct AssumedRole {
 struct Session {
     credentials: Credentials,
     until: SystemTime,
-    /// Whether IAM refused the ones before.
-    renewed: bool,
-    /// Whether a call with them has succeeded.
-    worked: bool,
-    /// Whether IAM has refused these.
-    refused: bool,
+    trust: Trust,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Good,
+    /// IAM refused a call for want of a permission: because the session was revoked, or because nobody has the permission.
+    Doubted,
+    /// IAM does not take these credentials any more.
+    Refused,
 }
 
 impl AssumedRole {
@@ -56,7 +69,7 @@ impl AssumedRole {
             sts: retries::sts(sdk),
             arn,
             session_name,
-            session: Mutex::default(),
+            known: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         })
     }
@@ -72,62 +85,84 @@ impl AssumedRole {
     /// # Errors
     /// When the role cannot be assumed.
     pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
-        const CALL: &str = "sts:AssumeRole";
-        if let Some(known) = self.known(SystemTime::now()) {
-            return Ok(known);
+        if let Some(good) = self.known().with(Trust::Good, SystemTime::now()) {
+            return Ok(good);
         }
         let _asking = self.asking.lock().await;
-        if let Some(known) = self.known(SystemTime::now()) {
-            return Ok(known);
+        let (good, doubted) = {
+            let known = self.known();
+            let now = SystemTime::now();
+            (known.with(Trust::Good, now), known.with(Trust::Doubted, now))
+        };
+        match (good, doubted) {
+            (Some(good), _) => Ok(good),
+            (None, None) => {
+                let credentials = self.assume().await?;
+                self.known().lacking.clear();
+                Ok(credentials)
+            }
+            (None, Some(doubted)) => {
+                if let Ok(Ok(credentials)) = timeout(FOR_A_DOUBT, self.assume()).await {
+                    return Ok(credentials);
+                }
+                self.known().trust(Trust::Good);
+                Ok(doubted)
+            }
         }
+    }
+
+    async fn assume(&self) -> Result<Credentials, AwsError> {
+        const CALL: &str = "sts:AssumeRole";
         let request = self.sts.assume_role().role_arn(&self.arn).role_session_name(&self.session_name);
         let answer = call(CALL, request.duration_seconds(SESSION_SECONDS).send()).await?;
         let credentials = super::credentials(CALL, answer.credentials())?;
-        let renewed = self.session().as_ref().is_some_and(|session| session.refused);
         let until = until(SystemTime::now(), credentials.expiry());
-        let credentials_known = credentials.clone();
-        *self.session() =
-            Some(Session { credentials: credentials_known, until, renewed, worked: false, refused: false });
+        self.known().session = Some(Session { credentials: credentials.clone(), until, trust: Trust::Good });
         Ok(credentials)
     }
 
-    fn known(&self, now: SystemTime) -> Option<Credentials> {
-        let session = self.session();
-        session
-            .as_ref()
-            .filter(|session| !session.refused && now < session.until)
-            .map(|session| session.credentials.clone())
-    }
-
-    fn session(&self) -> MutexGuard<'_, Option<Session>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives credentials up that IAM refused. Whether another try with others makes sense: a permission that is missing is
-    /// missing with all of them.
-    fn give_up(&self, access_key: &str, for_want_of_permission: bool) -> bool {
-        let mut session = self.session();
-        let Some(session) = session.as_mut() else { return true };
-        if session.credentials.access_key_id() != access_key {
-            // They were renewed while the call was on its way.
-            return true;
-        }
-        let is_final = for_want_of_permission && session.renewed && !session.worked;
-        session.refused |= !is_final;
-        !is_final
-    }
-
-    fn worked(&self, access_key: &str) {
-        if let Some(session) = self.session().as_mut().filter(|one| one.credentials.access_key_id() == access_key) {
-            session.worked = true;
-        }
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Until when credentials are used that expire at a time.
+impl Known {
+    /// Credentials that are not over.
+    fn with(&self, trust: Trust, now: SystemTime) -> Option<Credentials> {
+        let session = self.session.as_ref().filter(|session| session.trust == trust && now < session.until);
+        session.map(|session| session.credentials.clone())
+    }
+
+    fn trust(&mut self, trust: Trust) {
+        if let Some(session) = self.session.as_mut() {
+            session.trust = trust;
+        }
+    }
+
+    /// Takes note of a call that IAM refused. Whether another try with other credentials makes sense.
+    fn refused(&mut self, access_key: &str, call: &str, trust: Trust) -> bool {
+        let is_known = |session: &&Session| session.credentials.access_key_id() == access_key;
+        let Some(session) = self.session.as_ref().filter(is_known) else {
+            // They were renewed while the call was on its way.
+            return true;
+        };
+        if session.trust == Trust::Good && trust == Trust::Doubted && !self.lacking.insert(call.to_owned()) {
+            return false;
+        }
+        if session.trust != Trust::Refused {
+            self.trust(trust);
+        }
+        true
+    }
+}
+
+/// For how long other credentials are waited for while those that are known may be good: other keys depend on them.
+const FOR_A_DOUBT: Duration = Duration::from_secs(3);
+
+/// Until when credentials are used that expire at a time. One that is over already tells of a wrong clock.
 fn until(now: SystemTime, expiry: Option<SystemTime>) -> SystemTime {
     let latest = now + Duration::from_secs(SESSION_SECONDS.unsigned_abs().into());
-    expiry.map_or(latest, |expiry| expiry.min(latest)) - BEFORE_THE_END
+    expiry.filter(|expiry| *expiry > now).map_or(latest, |expiry| expiry.min(latest)) - BEFORE_THE_END
 }
 
 #[derive(Debug)]
@@ -189,18 +224,19 @@ impl Intercept for Refused {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let Some(answer) = context.response_mut() else { return Ok(()) };
-        let signer = config.load::<Signer>().map(|Signer(signer)| signer.clone()).unwrap_or_default();
+        let signer = config.load::<Signer>().map_or("", |Signer(signer)| signer);
+        let call = config.load::<Metadata>().map_or("", Metadata::name);
         if answer.status().is_success() {
-            self.0.worked(&signer);
+            self.0.known().lacking.remove(call);
             return Ok(());
         }
-        let for_want_of_permission = match error_code(answer) {
-            Some("ExpiredToken" | "InvalidClientTokenId") => false,
+        let trust = match error_code(answer) {
+            Some("ExpiredToken" | "InvalidClientTokenId") => Trust::Refused,
             // IAM answers a question about an unknown key in this way, which is no refusal.
-            Some("AccessDenied") if !is_about_a_key(answer) => true,
+            Some("AccessDenied") if !is_about_a_key(answer) => Trust::Doubted,
             _ => return Ok(()),
         };
-        if config.load::<Repeated>().is_none() && self.0.give_up(&signer, for_want_of_permission) {
+        if config.load::<Repeated>().is_none() && self.0.known().refused(signer, call, trust) {
             config.interceptor_state().store_put(Repeated);
             answer.headers_mut().insert(REPEAT, "true");
         }
@@ -233,15 +269,9 @@ fn is_about_a_key(answer: &HttpResponse) -> bool {
 mod tests {
     use super::*;
 
-    fn role() -> AssumedRole {
-        let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::v2026_01_12()).build();
-        let role = AssumedRole::new(&sdk, "arn".to_owned(), "name".to_owned());
-        Arc::into_inner(role).expect("one")
-    }
-
-    fn session(until: SystemTime) -> Session {
+    fn known(until: SystemTime, trust: Trust) -> Known {
         let credentials = Credentials::new("ASIAEXAMPLE", "made-up", None, None, "test");
-        Session { credentials, until, renewed: false, worked: false, refused: false }
+        Known { session: Some(Session { credentials, until, trust }), lacking: HashSet::new() }
     }
 
     #[test]
@@ -253,33 +283,36 @@ mod tests {
             (Some(now + minutes(5)), now + minutes(3)),
             // STS gives no more than was asked for, and something else may.
             (Some(now + minutes(60)), now + minutes(13)),
+            (Some(now), now + minutes(13)),
+            (Some(now - minutes(60)), now + minutes(13)),
             (None, now + minutes(13)),
         ] {
             assert_eq!(until(now, expiry), expected, "{expiry:?}");
         }
-        let role = role();
-        *role.session() = Some(session(now + minutes(13)));
+        let known = known(now + minutes(13), Trust::Good);
         for (minutes_later, is_known) in [(0, true), (12, true), (13, false), (600, false)] {
-            assert_eq!(role.known(now + minutes(minutes_later)).is_some(), is_known, "{minutes_later}");
+            assert_eq!(known.with(Trust::Good, now + minutes(minutes_later)).is_some(), is_known, "{minutes_later}");
         }
     }
 
     #[test]
-    fn refused_credentials_are_given_up_unless_others_were_refused_just_as_well() {
-        for (renewed, worked, for_want_of_permission, expected) in [
-            (false, false, true, true),
-            (false, true, true, true),
-            (true, true, true, true),
-            (true, false, true, false),
-            (true, false, false, true),
+    fn a_refused_call_is_tried_with_other_credentials_unless_those_were_refused_it_just_as_well() {
+        use Trust::{Doubted, Good, Refused};
+        let (mine, another) = ("ASIAEXAMPLE", "ASIAANOTHER");
+        for (trust, lacking, access_key, answer, expected, then) in [
+            (Good, "GetUser", mine, Doubted, true, Doubted),
+            (Good, "UpdateAccessKey", mine, Doubted, false, Good),
+            (Good, "UpdateAccessKey", mine, Refused, true, Refused),
+            // Others wait for other credentials already, or have them.
+            (Doubted, "UpdateAccessKey", mine, Doubted, true, Doubted),
+            (Refused, "UpdateAccessKey", mine, Doubted, true, Refused),
+            (Good, "UpdateAccessKey", another, Doubted, true, Good),
         ] {
-            let role = role();
-            let now = SystemTime::now();
-            *role.session() = Some(Session { renewed, worked, ..session(now + Duration::from_mins(13)) });
-            assert_eq!(role.give_up("ASIAEXAMPLE", for_want_of_permission), expected, "{renewed} {worked}");
-            assert_eq!(role.known(now).is_none(), expected);
-            // Others took their place meanwhile.
-            assert!(role.give_up("ASIAANOTHER", for_want_of_permission));
+            let mut known = known(SystemTime::now(), trust);
+            known.lacking.insert(lacking.to_owned());
+            let case = format!("{trust:?} {lacking} {access_key} {answer:?}");
+            assert_eq!(known.refused(access_key, "UpdateAccessKey", answer), expected, "{case}");
+            assert_eq!(known.session.map(|session| session.trust), Some(then), "{case}");
         }
     }
 }

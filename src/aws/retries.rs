@@ -22,21 +22,24 @@ pub(super) fn sts(sdk: &SdkConfig) -> aws_sdk_sts::Client {
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateLoginProfile.html>
 const PASSING: [&str; 2] = ["ConcurrentModification", "EntityTemporarilyUnmodifiable"];
 
-/// Tells errors that pass.
+/// Tells errors that pass, and successes that are no answer: one that was cut off, or that something else gave.
 #[derive(Debug)]
 pub(super) struct Passing;
 
 impl ClassifyRetry for Passing {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match code(context) {
-            Some(code) if PASSING.contains(&code) => RetryAction::transient_error(),
-            _ => RetryAction::NoActionIndicated,
-        }
+        let passes = code(context).is_some_and(|code| PASSING.contains(&code));
+        if passes || is_no_answer(context) { RetryAction::transient_error() } else { RetryAction::NoActionIndicated }
     }
 
     fn name(&self) -> &'static str {
         "Passing"
     }
+}
+
+fn is_no_answer(context: &InterceptorContext) -> bool {
+    context.response().is_some_and(|answer| answer.status().is_success())
+        && context.output_or_error().is_some_and(|output| output.is_err())
 }
 
 /// The code of IAM's error, if that is what it answered.

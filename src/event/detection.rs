@@ -149,7 +149,7 @@ pub(super) fn is_sequence(kind: &str) -> bool {
 
 /// Whether GuardDuty's `additionalInfo` marks a sample, in the JSON text that it is in newer findings.
 pub(super) fn is_sample_info(text: &str) -> bool {
-    json::parse(text).is_some_and(|info| Fields::of(&info).is_true("sample"))
+    json::parse(text).is_some_and(|info| Fields::of(&info.value).is_true("sample"))
 }
 
 /// GuardDuty counts how often it has seen the activity of a finding. Security Hub writes the number as text.

@@ -14,26 +14,35 @@ use serde_json::{Map, Value};
 /// of AWS's comes near.
 const DEEPEST: usize = 100;
 
+/// What a text holds.
+#[derive(Debug, PartialEq)]
+pub(super) struct Parsed {
+    pub value: Value,
+    /// Whether it holds so many objects that some count as absent: what they say is not known.
+    pub is_cut: bool,
+}
+
 /// `None` when it is not JSON.
-pub(super) fn parse(text: &str) -> Option<Value> {
+pub(super) fn parse(text: &str) -> Option<Parsed> {
     tree(text).or_else(|| keeps_to_the_grammar(text).then(|| mended(text)).and_then(|text| tree(&text)))
 }
 
-/// How many objects a tree may hold. Each takes more than half a kilobyte, however small it is. No event of EventBridge's
-/// (256 KiB) can hold as many; of what is larger, those that come later count as absent.
+/// How many objects with something in them a tree may hold: each takes more than half a kilobyte, however small it is. No
+/// event of EventBridge's (256 KiB) can hold as many.
 const OBJECTS: usize = 60_000;
 
-fn tree(text: &str) -> Option<Value> {
-    let left = Cell::new(OBJECTS);
+fn tree(text: &str) -> Option<Parsed> {
+    let (left, is_cut) = (Cell::new(OBJECTS), Cell::new(false));
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = Tree { left: &left }.deserialize(&mut json).ok()?;
-    json.end().ok().map(|()| value)
+    let value = Tree { left: &left, is_cut: &is_cut }.deserialize(&mut json).ok()?;
+    json.end().ok().map(|()| Parsed { value, is_cut: is_cut.get() })
 }
 
 /// Builds a `Value` as `serde_json` does, but of so many objects at most.
 #[derive(Clone, Copy)]
 struct Tree<'c> {
     left: &'c Cell<usize>,
+    is_cut: &'c Cell<bool>,
 }
 
 impl<'de> DeserializeSeed<'de> for Tree<'_> {
@@ -84,16 +93,22 @@ impl<'de> Visitor<'de> for Tree<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        let Some(mut name) = fields.next_key::<String>()? else { return Ok(Value::Object(object)) };
         if self.left.get() == 0 {
+            self.is_cut.set(true);
+            fields.next_value::<IgnoredAny>()?;
             while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             return Ok(Value::Null);
         }
         self.left.set(self.left.get() - 1);
-        let mut object = Map::new();
-        while let Some(name) = fields.next_key::<String>()? {
+        loop {
             object.insert(name, fields.next_value_seed(self)?);
+            match fields.next_key()? {
+                Some(next) => name = next,
+                None => return Ok(Value::Object(object)),
+            }
         }
-        Ok(Value::Object(object))
     }
 }
 
@@ -192,6 +207,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn parse(text: &str) -> Option<Value> {
+        super::parse(text).map(|parsed| parsed.value)
+    }
+
+    #[test]
+    fn what_is_cut_off_is_known_to_be() {
+        let objects = |count: usize, object: &str| format!("[{}1]", format!("{object},").repeat(count));
+        for (text, expected) in [
+            (objects(OBJECTS, r#"{"":1}"#), false),
+            (objects(OBJECTS + 1, r#"{"":1}"#), true),
+            // They take no space.
+            (objects(OBJECTS * 3, "{}"), false),
+            (objects(256 * 1_024 / 7, r#"{"":1}"#), false),
+        ] {
+            assert_eq!(super::parse(&text).map(|parsed| parsed.is_cut), Some(expected), "{} bytes", text.len());
+        }
+    }
 
     #[test]
     fn what_a_value_cannot_hold_is_mended_and_the_rest_stays() {

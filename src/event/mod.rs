@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::finding::{Basis, Finding, Origin};
 use crate::names::ForeignText;
 use fields::Fields;
+use json::Parsed;
 
 /// One thing that the input held: a finding, or something that could not be read.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum Unreadable {
     Envelope,
     /// An event that lacks a field, or has something else in it: the source, or something between it and here, changed it.
     Event,
+    /// A value of so many objects that the last ones were not read. What the others name is dealt with.
+    Rest,
     /// A command with a parameter that is wrong: its author can correct it.
     Command,
     /// A command, where `COMMANDS` lets people give none.
@@ -86,9 +89,9 @@ pub fn read(input: &str) -> Vec<Item> {
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
     let is_alone = json::elements(input).is_none() && json::records(input).is_none();
     match is_alone.then(|| json::parse(input)).flatten() {
-        Some(input) => match command(&input) {
+        Some(input) => match command(&input.value) {
             Some(content) => return vec![Item { message: None, content }],
-            None => envelopes.open(input, "", Sender::Caller),
+            None => envelopes.parsed(input, "", Sender::Caller),
         },
         None => envelopes.json(input, "", Sender::Caller, (Unreadable::Input, "is not JSON")),
     }
@@ -181,9 +184,17 @@ impl Envelopes {
             self.json(records, &join(place, "Records"), from, otherwise);
         } else {
             match json::parse(text) {
-                Some(value) => self.open(value, place, from),
+                Some(parsed) => self.parsed(parsed, place, from),
                 None => self.refuse(otherwise.0, place, from, otherwise.1),
             }
+        }
+    }
+
+    /// Opens what was parsed, and tells if that was not all.
+    fn parsed(&mut self, parsed: Parsed, place: &str, from: Sender<'_>) {
+        self.open(parsed.value, place, from);
+        if parsed.is_cut {
+            self.refuse(Unreadable::Rest, place, from, "holds too many objects");
         }
     }
 

@@ -88,7 +88,7 @@ fn read_one(event: &Event, finding: Fields<'_>, of_guardduty: bool) -> Read {
 
 fn claimed(resource: Fields<'_>, accounts: NamedAccounts) -> Claimed {
     // `data` is an object, or the JSON text of one.
-    let in_text: Option<Value> = resource.text("data").and_then(json::parse);
+    let in_text: Option<Value> = resource.text("data").and_then(json::parse).map(|parsed| parsed.value);
     let key = in_text.as_ref().map_or(resource.at("data"), Fields::of);
     let id = key.text("access_key_id");
     let uid = resource.text("uid");

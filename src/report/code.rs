@@ -129,6 +129,7 @@ pub fn of_unreadable(kind: Unreadable) -> &'static str {
         Unreadable::Input => "input_unreadable",
         Unreadable::Envelope => "envelope_unreadable",
         Unreadable::Event => "event_unreadable",
+        Unreadable::Rest => "rest_unreadable",
         Unreadable::Command => "command_refused",
         Unreadable::CommandsOff => "commands_off",
     }

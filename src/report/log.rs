@@ -13,6 +13,7 @@ use crate::case::Case;
 use crate::config::Config;
 use crate::event::EventError;
 use crate::finding::Severity;
+use crate::logs;
 use crate::names::{AccountId, ForeignText};
 use crate::record::{Left, ListedKey, Outcome};
 
@@ -28,27 +29,29 @@ pub fn started(config: &Config, account: &AccountId) {
 /// What an invocation may write: a flood of findings must not cost more than the compromise.
 #[derive(Debug)]
 pub struct Space {
-    /// In bytes, about.
-    left: usize,
+    /// How much was written when it began, in bytes.
+    start: usize,
     /// The lines that had no space, by outcome.
     omitted: BTreeMap<&'static str, usize>,
 }
 
+/// In bytes. The last line may go beyond it: none has more than a few KB.
+const MOST: usize = 900_000;
+
 impl Default for Space {
     fn default() -> Self {
-        Self { left: 900_000, omitted: BTreeMap::new() }
+        Self { start: logs::written(), omitted: BTreeMap::new() }
     }
 }
 
 impl Space {
-    /// Whether a line of about so many bytes has space.
-    fn take(&mut self, bytes: usize, what: &'static str) -> bool {
-        if self.left < bytes {
+    /// Whether there is any for another line.
+    fn is_left(&mut self, what: &'static str) -> bool {
+        let is_left = logs::written() - self.start < MOST;
+        if !is_left {
             *self.omitted.entry(what).or_default() += 1;
-            return false;
         }
-        self.left -= bytes;
-        true
+        is_left
     }
 
     /// One line about all that had no space.
@@ -59,9 +62,6 @@ impl Space {
         }
     }
 }
-
-/// About what a line holds beside its message and its command, in bytes.
-const FIELDS: usize = 1_000;
 
 /// What became of a credential. Where only a failure is known, there is only the failure's line.
 pub fn result(case: &Case<'_>, function: &str, space: &mut Space) {
@@ -101,12 +101,10 @@ fn line(
     message: &Words,
     space: &mut Space,
 ) {
-    let message = message.to_string();
-    let undo = command::undo(case).map(|undo| command::invoke(function, &undo));
-    let bytes = FIELDS + message.len() + undo.as_ref().map_or(0, String::len);
-    if !space.take(bytes, outcome.map_or("that only inform", Outcome::name)) {
+    if !space.is_left(outcome.map_or("that only inform", Outcome::name)) {
         return;
     }
+    let undo = command::undo(case).map(|undo| command::invoke(function, &undo));
     let Case { finding, plan, record, .. } = case;
     let (origin, credential) = (&finding.origin, &finding.credential);
     // A macro, because the level of a line has to be known at compile time.
@@ -158,10 +156,10 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// A part of the input that could not be read.
 pub fn unreadable(error: &EventError, message: Option<&str>, space: &mut Space) {
-    let words = prose::unreadable(error).to_string();
-    if !space.take(FIELDS + words.len(), "that could not be read") {
+    if !space.is_left("that could not be read") {
         return;
     }
+    let words = prose::unreadable(error);
     let message = message.map(ForeignText::new);
     tracing::error!(
         code = code::of_unreadable(error.kind),

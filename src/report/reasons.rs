@@ -299,6 +299,7 @@ fn unreadable() -> Vec<Row> {
         (Unreadable::Input, "the input", "is no event …"),
         (Unreadable::Envelope, "Records[0].body", "is not JSON in a text"),
         (Unreadable::Event, "detail.severity", "is missing"),
+        (Unreadable::Rest, "Records[0].body", "holds too many objects"),
         (Unreadable::Command, "UpdateAccessKey.AccessKeyId", "is missing"),
         (Unreadable::CommandsOff, "UpdateAccessKey", "is refused, as COMMANDS is false"),
     ];

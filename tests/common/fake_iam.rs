@@ -146,8 +146,8 @@ impl Call {
 /// How calls of one action are answered instead of by the state.
 pub struct Fault {
     pub action: &'static str,
-    /// The answers to the next calls; then the state answers again, unless `for_ever`.
-    pub answers: VecDeque<ResponseTemplate>,
+    /// The answers to the next calls, `None` being the state's; then the state answers again, unless `for_ever`.
+    pub answers: VecDeque<Option<ResponseTemplate>>,
     pub for_ever: Option<ResponseTemplate>,
 }
 
@@ -239,7 +239,7 @@ impl FakeIam {
 
     /// The next calls of an action get these answers.
     pub fn first(self, action: &'static str, answers: impl IntoIterator<Item = ResponseTemplate>) -> Self {
-        let answers = answers.into_iter().collect();
+        let answers = answers.into_iter().map(Some).collect();
         self.state().faults.push(Fault { action, answers, for_ever: None });
         self
     }
@@ -247,6 +247,12 @@ impl FakeIam {
     /// Every call of an action gets this answer.
     pub fn always(self, action: &'static str, answer: ResponseTemplate) -> Self {
         self.state().faults.push(Fault { action, answers: VecDeque::new(), for_ever: Some(answer) });
+        self
+    }
+
+    /// Every call of an action but the first gets this answer.
+    pub fn but_the_first(self, action: &'static str, answer: ResponseTemplate) -> Self {
+        self.state().faults.push(Fault { action, answers: VecDeque::from([None]), for_ever: Some(answer) });
         self
     }
 
@@ -365,7 +371,7 @@ impl Respond for Responder {
         let mut state = self.0.lock().expect("the responder does not panic");
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
-        let fault = fault.and_then(|fault| fault.answers.pop_front().or(fault.for_ever.clone()));
+        let fault = fault.and_then(|fault| fault.answers.pop_front().unwrap_or_else(|| fault.for_ever.clone()));
         let refusal = state.refused.get(&call.signer).map(|(code, message)| error(403, code, message));
         let fault = refusal.or(fault).or_else(|| state.answered_for_its_key(&call));
         let fault = fault.or(state.every_other.clone().filter(|_| state.calls.len().is_multiple_of(2)));

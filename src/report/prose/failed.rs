@@ -56,7 +56,8 @@ pub(super) fn did_not_work(case: &Case<'_>, failed: &Failed) -> String {
             }
         ),
         Cause::OutOfTime => {
-            format!("{}, because the time of the invocation ran out", not_confirmed(case, &key, failed.step))
+            let time = if failed.step.only_informs() { "the time for it" } else { "the time of the invocation" };
+            format!("{}, because {time} ran out", not_confirmed(case, &key, failed.step))
         }
     }
 }

@@ -173,5 +173,9 @@ pub fn unreadable(error: &EventError) -> Words {
             format!("could not read the event, and nothing was done about it: {field} {problem}"),
             format!("correct its source or what stands between, and {SEND_AGAIN}"),
         ),
+        Unreadable::Rest => Words::new(
+            format!("could not read all of the input: {field} {problem}"),
+            format!("look into it for keys that this function tells nothing of, or divide it, and {SEND_AGAIN}"),
+        ),
     }
 }
