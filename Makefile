@@ -53,7 +53,7 @@ unit: tools
 
 template: tools
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 sam validate --lint
-	cfn-lint template.yaml member-role.yaml
+	cfn-lint template.yaml member-role.yaml forward.yaml
 
 # What a cold start of the release binary costs, against bench/budget.json.
 budget: build

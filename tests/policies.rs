@@ -30,6 +30,7 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("WithinOrganization", &["false", "true"]),
     ("RootKeys", &["report", "delete"]),
     ("BreakGlassPrincipals", &["", BREAK_GLASS]),
+    ("ReplayFailedEvents", &["DISABLED", "ENABLED"]),
 ];
 
 /// Every combination of them.
@@ -602,6 +603,7 @@ const STOLEN: &[(&str, &str, &str)] = &[
         "Delete the keys of the root users of member accounts, and by AWS's task policy their passwords, certificates and MFA \
          devices. Nobody can take that back.",
     ),
+    ("ReplayFailedEvents", "ENABLED", "Read and delete the events that failed, so that nobody learns of them."),
     ("BreakGlassPrincipals", BREAK_GLASS, "Less: nothing can be put on these users and roles."),
 ];
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::process::{Command, Stdio};
 
-use common::ids::OWN;
+use common::ids::{MEMBER, OWN};
 use common::samples::{CUSTOM_SOURCES, SAMPLES};
 use common::{event, template};
 use key_remediator::config::{Config, VARIABLES};
@@ -15,6 +15,8 @@ use proptest::string::string_regex;
 use proptest::test_runner::TestRunner;
 use quamina::Quamina;
 use serde_json::{Map, Value, json};
+
+const PARTNER: &str = "aws.partner/example.com/leaks";
 
 /// Every rule that the template can make, with its pattern's parameters filled in.
 fn rules() -> Vec<(String, Value)> {
@@ -36,7 +38,10 @@ fn filled_in(value: Value) -> Value {
             Some(("Fn::Sub", text)) => {
                 json!(text.as_str().expect("a text").replace("${AWS::Partition}", "aws"))
             }
-            Some(("Fn::Split", _)) => json!([CUSTOM_SOURCES[0].1]),
+            Some(("Fn::Split", values)) if values[1]["Ref"] == "CustomSources" => json!([CUSTOM_SOURCES[0].1]),
+            Some(("Fn::If", values)) => filled_in(values[2].clone()),
+            Some(("Ref", name)) if name == "AWS::AccountId" => json!(OWN),
+            Some(("Ref", name)) if name == "PartnerBus" => json!(PARTNER),
             Some(("Ref", _)) => json!(format!("arn:aws:securityhub:us-east-1:{OWN}:action/custom/KillKey")),
             _ => object.into_iter().map(|(name, value)| (name, filled_in(value))).collect(),
         },
@@ -108,6 +113,7 @@ fn near_misses_do_not_reach_the_function() {
             "/resources/0",
             json!(format!("arn:aws:securityhub:us-east-1:{OWN}:action/custom/Ticket")),
         ),
+        ("custom-source", "/account", json!(MEMBER)),
         ("security-hub-imported", "/detail/findings/0/RecordState", json!("ARCHIVED")),
         (
             "cloudtrail-quarantine-attached",
@@ -279,6 +285,20 @@ fn both_templates_can_be_deployed_with_the_defaults_and_with_everything_on() {
 }
 
 #[test]
+fn events_are_forwarded_from_everywhere_but_from_the_functions_own_bus() {
+    for (region, expected) in [("us-west-2", 13), ("us-east-1", 0)] {
+        let bus = format!("BusArn=arn:aws:events:{region}:{OWN}:event-bus/default");
+        let found = deployed(&["forward.yaml", &bus, "CustomSources=com.example"]);
+        assert_eq!((&found["states"], &found["rules"]), (&json!(["CREATE_COMPLETE"]), &json!(expected)), "{found}");
+    }
+    let on =
+        ["ForwardingOrganizationId=o-exampleorgid", "CustomSourceAccounts=111122223333", "CustomSources=com.example"];
+    let on = [&["template.yaml"][..], &on, &["ReplayFailedEvents=ENABLED"]].concat();
+    let found = deployed(&on);
+    assert_eq!(found["states"], json!(["CREATE_COMPLETE"]), "{found}");
+}
+
+#[test]
 fn each_policy_of_the_stack_has_a_group_of_its_name_that_carries_it() {
     for name in ["template.yaml", "member-role.yaml"] {
         let resources = &template(name)["Resources"];
@@ -352,18 +372,215 @@ fn a_schedule_shows_every_hour_that_the_function_lives_and_an_alarm_that_it_does
     assert!(alarm["Period"].as_u64().is_some_and(|period| (3_600..4_500).contains(&period)));
 }
 
-/// Each alarm tells what it means, and the same topic.
+const TEMPLATES: [&str; 3] = ["template.yaml", "member-role.yaml", "forward.yaml"];
+
+/// The resources of a type, by name.
+fn resources_of(template: &Value, kind: &str) -> Vec<(String, Value)> {
+    let resources = template["Resources"].as_object().expect("resources").iter();
+    resources.filter(|(_, one)| one["Type"] == kind).map(|(name, one)| (name.clone(), one.clone())).collect()
+}
+
 #[test]
-fn every_alarm_says_what_it_means_and_tells_the_topic() {
+fn every_alarm_says_what_it_means_where_to_look_and_what_to_read_and_tells_the_topic() {
+    for file in ["template.yaml", "forward.yaml"] {
+        for (name, alarm) in resources_of(&template(file), "AWS::CloudWatch::Alarm") {
+            let properties = &alarm["Properties"];
+            let text =
+                properties["AlarmDescription"]["Fn::Sub"].as_str().unwrap_or_else(|| panic!("{name} has no text"));
+            assert!(text.len() < 1_000, "{name}");
+            assert!(file == "forward.yaml" || text.contains("${LogGroup}"), "{name}: {text}");
+            if properties["Namespace"] == "AWS/SQS" {
+                let queue = &properties["Dimensions"][0]["Value"]["Fn::GetAtt"][0];
+                assert!(
+                    text.contains(&format!("${{{}.QueueName}}", queue.as_str().expect("a queue"))),
+                    "{name}: {text}"
+                );
+                assert!(text.contains("delete the message"), "{name}: {text}");
+            }
+            let (_, page) = text.split_once("Page: ").unwrap_or_else(|| panic!("{name} names no page: {text}"));
+            let (file, chapter) =
+                page.trim_end_matches('.').split_once(", ").unwrap_or((page.trim_end_matches('.'), ""));
+            let file = if file == "README" { "README.md" } else { file };
+            let page = std::fs::read_to_string(common::root().join(file)).unwrap_or_else(|_| panic!("no {file}"));
+            assert!(chapter.is_empty() || page.contains(&format!("## {chapter}\n")), "{name}: {file} has no {chapter}");
+            assert_eq!(properties["AlarmActions"]["Fn::If"][0], "HasAlarmTopic", "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_queue_has_an_alarm_for_its_first_event_and_for_those_after_it() {
+    for file in ["template.yaml", "forward.yaml"] {
+        let template = template(file);
+        let alarms = resources_of(&template, "AWS::CloudWatch::Alarm");
+        // What is moved there by a queue counts as no message sent.
+        for (queue, _) in resources_of(&template, "AWS::SQS::Queue").iter().filter(|(name, _)| name != "GivenUpEvents")
+        {
+            for metric in ["ApproximateNumberOfMessagesVisible", "NumberOfMessagesSent"] {
+                let is_its = |alarm: &Value| {
+                    let properties = &alarm["Properties"];
+                    properties["MetricName"] == metric
+                        && properties["Dimensions"][0]["Value"]["Fn::GetAtt"][0] == queue.as_str()
+                };
+                assert!(alarms.iter().any(|(_, alarm)| is_its(alarm)), "{queue} {metric}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_event_that_is_lost_on_the_way_has_an_alarm_whichever_rule_it_came_by() {
+    for file in ["template.yaml", "forward.yaml"] {
+        let template = template(file);
+        let mut expected: BTreeSet<_> =
+            resources_of(&template, "AWS::Events::Rule").into_iter().map(|(name, _)| name).collect();
+        let events = template["Resources"]["Function"]["Properties"]["Events"].as_object();
+        let of_function = events.into_iter().flatten().filter(|(_, event)| event["Type"] == "EventBridgeRule");
+        expected.extend(of_function.map(|(name, _)| format!("Function{name}")));
+        let mut watched = BTreeSet::new();
+        for (name, alarm) in resources_of(&template, "AWS::CloudWatch::Alarm") {
+            let metrics = alarm["Properties"]["Metrics"].as_array().cloned().unwrap_or_default();
+            // The formula, and at most ten metrics in it.
+            assert!(metrics.len() <= 11, "{name}");
+            for metric in metrics.iter().map(|metric| metric["Fn::If"].get(1).unwrap_or(metric)) {
+                let metric = &metric["MetricStat"]["Metric"];
+                if metric["MetricName"] == "InvocationsFailedToBeSentToDlq" {
+                    watched.insert(metric["Dimensions"][0]["Value"]["Ref"].as_str().expect("a rule").to_owned());
+                }
+            }
+        }
+        assert_eq!(watched, expected, "{file}");
+    }
+}
+
+#[test]
+fn what_is_replayed_has_time_is_tried_three_times_and_is_kept() {
     let template = template("template.yaml");
-    let resources = template["Resources"].as_object().expect("resources");
-    let alarms: Vec<_> =
-        resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm").collect();
-    assert!(alarms.len() >= 10);
-    for (name, alarm) in alarms {
-        let properties = &alarm["Properties"];
-        assert!(properties["AlarmDescription"].as_str().is_some_and(|text| text.len() > 40), "{name}");
-        assert_eq!(properties["AlarmActions"]["Fn::If"][0], "HasAlarmTopic", "{name}");
+    let resources = &template["Resources"];
+    let queue = &resources["FailedEvents"]["Properties"];
+    let timeout = resources["Function"]["Properties"]["Timeout"].as_u64().expect("a timeout");
+    assert_eq!(queue["VisibilityTimeout"]["Fn::If"][1].as_u64(), Some(6 * timeout));
+    let redrive = &queue["RedrivePolicy"]["Fn::If"];
+    assert_eq!((&redrive[0], &redrive[1]["maxReceiveCount"]), (&json!("Replays"), &json!(3)));
+    assert_eq!(redrive[1]["deadLetterTargetArn"]["Fn::GetAtt"][0], "GivenUpEvents");
+    let replay = &resources["Replay"];
+    assert_eq!(replay["Condition"], "Replays");
+    assert_eq!(replay["Properties"]["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(template["Parameters"]["ReplayFailedEvents"]["Default"], "DISABLED");
+}
+
+#[test]
+fn forward_yaml_sends_what_the_rules_of_the_function_take_and_nothing_else() {
+    let (function, forward) = (template("template.yaml"), template("forward.yaml"));
+    let events = function["Resources"]["Function"]["Properties"]["Events"].as_object().expect("events");
+    let taken: BTreeMap<_, _> = events
+        .iter()
+        .filter(|(_, event)| event["Type"] == "EventBridgeRule")
+        .map(|(name, event)| {
+            (name.clone(), (event["Properties"]["Pattern"].clone(), event["Properties"]["State"].clone()))
+        })
+        .collect();
+    let mut sent = BTreeMap::new();
+    for (name, rule) in resources_of(&forward, "AWS::Events::Rule") {
+        let properties = &rule["Properties"];
+        let target = &properties["Targets"][0];
+        assert_eq!(target["Arn"], json!({"Ref": "BusArn"}), "{name}");
+        // EventBridge sends to the bus of another account by a role where its policy names an organization.
+        assert_eq!(target["RoleArn"], json!({"Fn::GetAtt": ["Role", "Arn"]}), "{name}");
+        assert_eq!(target["DeadLetterConfig"]["Arn"], json!({"Fn::GetAtt": ["UndeliveredEvents", "Arn"]}), "{name}");
+        assert_eq!(target["RetryPolicy"]["MaximumRetryAttempts"], 185, "{name}");
+        assert!(
+            rule["Condition"].as_str().is_some_and(|name| name.starts_with("Forwards")),
+            "{name} would send in a circle"
+        );
+        if name != "Custom" {
+            sent.insert(name, (properties["EventPattern"].clone(), properties["State"].clone()));
+        }
+    }
+    assert_eq!(sent, taken);
+    for (name, parameter) in forward["Parameters"].as_object().expect("parameters") {
+        let same = &function["Parameters"][name];
+        assert!(same.is_null() || same["Default"] == parameter["Default"], "{name}");
+    }
+}
+
+#[test]
+fn other_accounts_may_send_what_aws_reports_and_of_custom_events_only_those_of_listed_accounts() {
+    let template = template("template.yaml");
+    let sources: BTreeSet<_> = rules()
+        .iter()
+        .filter_map(|(_, pattern)| pattern["source"][0].as_str().map(str::to_owned))
+        .filter(|source| source.starts_with("aws.") && source != PARTNER)
+        .collect();
+    let statement = |name: &str| &template["Resources"][name]["Properties"]["Statement"];
+    let conditions = |name: &str| statement(name)["Condition"]["StringEquals"].clone();
+    let of_organization = conditions("ForwardedEvents");
+    assert_eq!(of_organization["events:source"], json!(sources));
+    assert_eq!(of_organization["aws:PrincipalOrgID"], json!({"Ref": "ForwardingOrganizationId"}));
+    let listed = json!({"Fn::Split": [",", {"Ref": "CustomSourceAccounts"}]});
+    assert_eq!(statement("CustomEventsOfOthers")["Principal"]["AWS"], listed);
+    assert_eq!(
+        conditions("CustomEventsOfOthers"),
+        json!({"events:source": {"Fn::Split": [",", {"Ref": "CustomSources"}]}})
+    );
+    // Whatever other policies of the bus let in, the rule holds against the account.
+    let accounts = &template["Resources"]["CustomRule"]["Properties"]["EventPattern"]["account"]["Fn::If"];
+    assert_eq!(accounts[1]["Fn::Split"][1]["Fn::Sub"], "${AWS::AccountId},${CustomSourceAccounts}");
+}
+
+#[test]
+fn what_a_partner_sends_arrives_and_what_cannot_be_delivered_is_kept() {
+    let mut partners = event("custom-source");
+    partners["source"] = json!(PARTNER);
+    assert_eq!(matching(&rules(), &partners), ["PartnerRule"]);
+    let template = template("template.yaml");
+    let queue = &template["Resources"]["UndeliveredEventsPolicy"]["Properties"]["PolicyDocument"]["Statement"][0];
+    let rules = queue["Condition"]["ArnLike"]["aws:SourceArn"].as_array().expect("rules");
+    assert!(rules.iter().any(|rule| rule["Fn::Sub"].as_str().is_some_and(|rule| rule.contains(":rule/aws.partner/"))));
+}
+
+#[test]
+fn every_limit_of_a_parameter_is_explained() {
+    for file in TEMPLATES {
+        for (name, parameter) in template(file)["Parameters"].as_object().expect("parameters") {
+            assert_eq!(
+                parameter["AllowedPattern"].is_string(),
+                parameter["ConstraintDescription"].is_string(),
+                "{file}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_parameters_stand_in_the_order_in_which_the_console_shows_them() {
+    let text = std::fs::read_to_string(common::root().join("template.yaml")).expect("template.yaml");
+    let (_, parameters) = text.split_once("\nParameters:\n").expect("parameters");
+    let (parameters, _) = parameters.split_once("\nConditions:\n").expect("conditions");
+    let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let names: Vec<_> = parameters.lines().filter(is_name).map(|line| line.trim().trim_end_matches(':')).collect();
+    let groups = template("template.yaml")["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].clone();
+    let shown =
+        groups.as_array().expect("groups").iter().flat_map(|group| group["Parameters"].as_array().expect("names"));
+    assert_eq!(names, shown.map(|name| name.as_str().expect("a name")).collect::<Vec<_>>());
+}
+
+/// The first deployment changes nothing, asks for the three parameters that matter, and builds what it deploys.
+#[test]
+fn both_environments_of_samconfig_are_safe_and_build_what_they_deploy() {
+    let text = std::fs::read_to_string(common::root().join("samconfig.toml")).expect("samconfig.toml");
+    for architecture in ["arm64", "x86_64"] {
+        let section = |command: &str| {
+            let head = format!("[{architecture}.{command}.parameters]\n");
+            let (_, section) = text.split_once(&head).unwrap_or_else(|| panic!("no {head}"));
+            section.split("\n[").next().unwrap_or_default().to_owned()
+        };
+        let (build, deploy) = (section("build"), section("deploy"));
+        let chosen = format!("\"Architecture={architecture}\"");
+        assert!(build.contains(&chosen) && deploy.contains(&chosen), "{architecture}");
+        for expected in ["CAPABILITY_NAMED_IAM", "\"DryRun=true\"", "AlarmTopicArn=", "Exempt="] {
+            assert!(deploy.contains(expected), "{architecture}: {expected}");
+        }
     }
 }
 
