@@ -11,7 +11,7 @@ export PATH
 
 CARGO_DENY_VERSION := 0.20.2
 
-.PHONY: build demo check test test-arm64 starts bench tools format lint unit template budget licences clean
+.PHONY: build demo sam-local check test test-arm64 starts bench tools format lint unit template budget licences clean
 
 # One path for both architectures, as `sam build` has it: what was built last is there.
 build: tools
@@ -24,6 +24,12 @@ demo: tools
 	@echo "Building the function (a debug build: a few minutes the first time) ..."
 	cargo build --locked
 	cargo run --locked --quiet --example demo
+
+# Every sample, or one with EVENT=guardduty-iam-user, in the container of `sam local invoke`, against a mock of AWS.
+sam-local: tools
+	@docker info >/dev/null 2>&1 || { echo "sam local runs the function in Docker, and no Docker engine answers here: start one, or use 'make demo', which needs none." >&2; exit 1; }
+	SAM_CLI_TELEMETRY=0 sam build --build-dir target/sam-local --parameter-overrides Architecture=$(ARCH)
+	ARCH=$(ARCH) cargo run --locked --quiet --example sam_local
 
 # The short loop while working.
 check: format lint

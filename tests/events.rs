@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-
 use common::answers::{outcomes, result};
 use common::ids::{KEY, OTHER_KEY, OWN};
-use common::samples::{Key, SAMPLES};
+use common::samples::SAMPLES;
+use common::stage::Stage;
 use common::{Account, Moto, event, replaced};
 use serde_json::{Value, json};
 
@@ -23,36 +22,14 @@ fn the_table_of_samples_has_a_row_for_each_file_and_no_other() {
 #[tokio::test]
 async fn every_sample_leaves_iam_as_expected_however_often_it_comes() {
     for (index, sample) in SAMPLES.iter().enumerate() {
-        let account = Account::new(Moto::shared(), &format!("5000000000{index:02}")).await;
-        let [bob, bobs_other] = account.user("Bob").await;
-        let [carol, carols_other] = account.user("Carol").await;
-        if sample.event == "command-restore" {
-            account.set_status("Bob", &bob, "Inactive").await;
-        }
-        let event = replaced(&event(sample.event), &[(KEY, &bob), (OTHER_KEY, &carol), (OWN, &account.id)]);
-        let function = account.function(sample.variables);
+        let stage = Stage::set(Moto::shared(), &format!("5000000000{index:02}"), sample).await;
+        let function = stage.account.function(sample.variables);
 
-        let answer = function.invoke(&event);
+        let answer = function.invoke(&stage.event);
         assert_eq!(outcomes(&answer), sample.outcomes, "{}: {answer:#}", sample.event);
         for time in ["once", "twice"] {
-            let expected = |key: &str, status: Key, other: &str| -> BTreeMap<String, String> {
-                let all = [(key, status), (other, Key::Active)];
-                let there = all.into_iter().filter(|(_, status)| *status != Key::Gone);
-                there.map(|(key, status)| (key.to_owned(), format!("{status:?}"))).collect()
-            };
-            assert_eq!(
-                account.keys("Bob").await,
-                expected(&bob, sample.bob, &bobs_other),
-                "Bob's keys after {} came {time}",
-                sample.event
-            );
-            assert_eq!(
-                account.keys("Carol").await,
-                expected(&carol, sample.carol, &carols_other),
-                "Carol's keys after {} came {time}",
-                sample.event
-            );
-            let again = function.invoke(&event);
+            assert_eq!(stage.differences().await, [""; 0], "after {} came {time}", sample.event);
+            let again = function.invoke(&stage.event);
             assert_eq!(again["errorType"], Value::Null, "{} again: {again:#}", sample.event);
         }
     }

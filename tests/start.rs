@@ -119,6 +119,19 @@ fn a_wrong_configuration_stops_the_start_and_the_log_names_the_variable() {
     assert!(message(error).contains("MIN_SEVERITY"), "{error}");
 }
 
+/// `sam local` sets `AWS_ENDPOINT_URL` to nothing, whatever its parameter says.
+#[tokio::test]
+async fn an_empty_endpoint_is_none_and_the_one_beside_it_is_called() {
+    for name in ["ENDPOINT_URL", "AWS_ENDPOINT_URL_IAM"] {
+        let iam = FakeIam::start().await.key("Bob", "AKIAIOSFODNN7EXAMPLE");
+        let url = format!("http://{}", iam.address());
+        let function = iam.function(&[("AWS_ENDPOINT_URL", ""), (name, &url)]);
+        let answer = function.invoke(&event("guardduty-iam-user"));
+        assert_eq!(answer["results"][0]["outcome"], "contained", "{name}: {answer:#}");
+        assert_eq!(iam.status("AKIAIOSFODNN7EXAMPLE").as_deref(), Some("Inactive"), "{name}");
+    }
+}
+
 /// The emulator starts the process before its runtime API listens, and now and then the process is the faster one.
 #[test]
 #[ignore = "proves what the others show once: `make starts`"]

@@ -1,4 +1,4 @@
-"""The mock of AWS for the tests and the demo: prints its address and lives until its standard input is closed."""
+"""The mock of AWS, on the address that is given: prints its URL and lives until its standard input is closed."""
 
 import logging
 import sys
@@ -6,7 +6,7 @@ import sys
 from moto.server import ThreadedMotoServer
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server = ThreadedMotoServer(ip_address=sys.argv[1], port=0, verbose=False)
 server.start()
 print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
 sys.stdin.read()

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use futures_util::FutureExt;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -35,7 +36,8 @@ pub struct CaBundleError {
     problem: String,
 }
 
-/// Region, credentials and endpoints as the SDK finds them, with this function's HTTP client.
+/// Region, credentials and endpoints as the SDK finds them, with this function's HTTP client. `ENDPOINT_URL` comes before
+/// the SDK's own variables.
 ///
 /// Lambda gives the region and the credentials in the environment, which is also where the SDK's chains look first:
 /// where they are set, the other links of the chains, each with clients of its own, are not built.
@@ -55,7 +57,23 @@ pub async fn sdk_config() -> Result<SdkConfig, CaBundleError> {
     if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
         sdk = sdk.credentials_provider(EnvironmentVariableCredentialsProvider::new());
     }
-    Ok(sdk.load().boxed().await)
+    if let Some(url) = variable("ENDPOINT_URL") {
+        sdk = sdk.endpoint_url(url);
+    }
+    let sdk = sdk.load().boxed().await;
+    let is_empty = std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|url| url.is_empty());
+    Ok(if is_empty { sdk.into_builder().service_config(NotEmpty).build() } else { sdk })
+}
+
+/// An endpoint from the environment. The SDK takes an empty `AWS_ENDPOINT_URL`, which `sam local` sets, for an endpoint.
+#[derive(Debug)]
+struct NotEmpty;
+
+impl LoadServiceConfig for NotEmpty {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let of_service = format!("{}_{}", key.env(), key.service_id().to_uppercase().replace(' ', "_"));
+        variable(&of_service).or_else(|| variable(key.env()))
+    }
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -10,6 +10,7 @@ pub mod findings;
 pub mod ids;
 pub mod runtime_api;
 pub mod samples;
+pub mod stage;
 pub mod throughput;
 pub mod tls;
 pub mod wire;
@@ -40,8 +41,18 @@ pub struct Moto {
 
 impl Moto {
     pub fn start() -> Self {
+        Self::listening_on("127.0.0.1")
+    }
+
+    /// The same, where a container reaches it, too.
+    pub fn for_containers() -> Self {
+        Self::listening_on("0.0.0.0")
+    }
+
+    fn listening_on(address: &str) -> Self {
         let mut child = Command::new(tool("venv/bin/python"))
             .arg(root().join("tools/mock_aws.py"))
+            .arg(address)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -71,7 +82,8 @@ impl Drop for Moto {
 pub struct Account {
     pub id: String,
     pub iam: aws_sdk_iam::Client,
-    environment: Vec<(String, String)>,
+    /// What makes a function act in this account and no other.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Account {
