@@ -110,6 +110,9 @@ impl<'f> Case<'f> {
         plan.beyond = beyond.into_iter().find(|place| !is_asked(place));
         plan.is_contradicted |= other.record.left == Some(Left::Contradictory);
         plan.is_contradicted |= other.plan.as_ref().is_some_and(|other| other.is_contradicted);
+        if let Some(look) = &mut plan.look {
+            look.is_repeat |= other.finding.origin.repeat;
+        }
         if let (First::SetStatus { .. }, Some(if_gone)) = (&plan.first, if_gone) {
             plan.if_gone = if_gone;
         }

@@ -4,6 +4,8 @@
 mod globs;
 
 pub use self::globs::{Exempt, Exemption, FindingTypes, Protection, TypeGlob};
+use std::time::Duration;
+
 use crate::finding::Severity;
 use crate::names::{AccountId, RoleName};
 
@@ -22,7 +24,7 @@ pub const VARIABLES: [(&str, &str); 17] = [
     ("MEMBER_ROLE", ""),
     ("ROOT_KEYS", "report"),
     ("CUSTOM_SOURCES", ""),
-    ("VERIFY_AFTER", "0"),
+    ("VERIFY_AFTER", "5,30"),
     ("DELETE_AFTER_DAYS", "0"),
     ("TOPIC_ARN", ""),
     ("COMMANDS", "true"),
@@ -56,6 +58,8 @@ pub struct Config {
     pub root_keys: RootKeys,
     /// `CUSTOM_SOURCES`
     pub custom_sources: Vec<String>,
+    /// `VERIFY_AFTER`: how long after containment credentials are looked at again, rising; empty: never.
+    pub verify_after: Vec<Duration>,
     /// `COMMANDS`: whether people may give commands.
     pub commands: bool,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
@@ -144,7 +148,8 @@ impl Config {
         let account_id = env.optional("ACCOUNT_ID", AN_ACCOUNT, AccountId::new);
         let root_keys = env.choice("ROOT_KEYS", &[("report", RootKeys::Report), ("delete", RootKeys::Delete)]);
         let member_role = env.optional("MEMBER_ROLE", "the name of a role, such as key-remediator-member", role);
-        for name in ["VERIFY_AFTER", "DELETE_AFTER_DAYS", "TOPIC_ARN"] {
+        let verify_after = env.looks();
+        for name in ["DELETE_AFTER_DAYS", "TOPIC_ARN"] {
             env.only_the_default(name);
         }
         if !env.mistakes.is_empty() {
@@ -163,11 +168,18 @@ impl Config {
             member_role,
             root_keys,
             custom_sources,
+            verify_after,
             commands,
             account_id,
             effective: env.effective(),
         })
     }
+}
+
+/// The time of a look.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|seconds| is_plain && (1..=60).contains(seconds)).map(Duration::from_secs)
 }
 
 /// The sources that begin with `aws.` are AWS's own, of which each has its reader or names no key; those of partners begin
@@ -253,6 +265,20 @@ impl Environment {
                 .push(format!("FINDING_TYPES is {value:?}, which selects no type: begin with *, or name types"));
         }
         types
+    }
+
+    /// The times of `VERIFY_AFTER`.
+    fn looks(&mut self) -> Vec<Duration> {
+        const NAME: &str = "VERIFY_AFTER";
+        if self.value(NAME) == "0" {
+            return Vec::new();
+        }
+        let times = self.list(NAME, "a whole number of seconds from 1 to 60", seconds);
+        if times.len() > 4 || !times.is_sorted_by(|one, next| one < next) {
+            let value = self.value(NAME);
+            self.mistakes.push(format!("{NAME} is {value:?} but must be 0, or at most four numbers that rise"));
+        }
+        times
     }
 
     fn optional<T>(&mut self, name: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -369,7 +395,7 @@ mod tests {
             ("CUSTOM_SOURCES", ","),
             ("ROLE_SESSIONS", "Deny"),
             ("COMMANDS", "DISABLED"),
-            ("VERIFY_AFTER", "10"),
+            ("VERIFY_AFTER", "30,5"),
             ("DELETE_AFTER_DAYS", "7"),
             ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:security"),
             ("ACCOUNT_ID", "12345678901x"),
@@ -377,6 +403,30 @@ mod tests {
         let error = config(&mistakes).expect_err("invalid").to_string();
         for (name, _) in mistakes {
             assert!(error.contains(name), "no {name} in {error}");
+        }
+    }
+
+    #[test]
+    fn the_times_of_looks_rise_and_are_four_at_most() {
+        for (text, expected) in [
+            ("0", Some(&[][..])),
+            ("", Some(&[5, 30])),
+            ("1", Some(&[1])),
+            (" 5 , 30 ", Some(&[5, 30])),
+            ("1,2,3,60", Some(&[1, 2, 3, 60])),
+            ("1,2,3,4,5", None),
+            ("30,5", None),
+            ("5,5", None),
+            ("61", None),
+            ("0,5", None),
+            ("+5", None),
+            ("5.5", None),
+            ("5,", None),
+            ("never", None),
+        ] {
+            let times = config(&[("VERIFY_AFTER", text)]).ok().map(|config| config.verify_after);
+            let expected = expected.map(|times| times.iter().copied().map(Duration::from_secs).collect::<Vec<_>>());
+            assert_eq!(times, expected, "{text:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::config::{Action, Config, Containment, Protection, RoleSessions, RootK
 use crate::credential::{Credential, Holder, Identified, Principal, ReservedRole};
 use crate::finding::{Basis, Finding, Operation};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Beyond, First, IfGone, Measure, NameIs, Plan, Then};
+use crate::plan::{Beyond, First, IfGone, Look, Measure, NameIs, Plan, Then};
 use crate::record::{Entry, Left};
 
 /// Decides about one finding. `own` is the account that the function runs in, `today` the day in UTC.
@@ -52,7 +52,15 @@ pub fn decide<'c>(
         first,
         then,
         dry_run: config.dry_run,
+        look: look(finding, config, today),
     })
+}
+
+/// A person who gives a command does not wait for looks.
+fn look<'c>(finding: &Finding, config: &'c Config, today: NaiveDate) -> Option<Look<'c>> {
+    let is_command = matches!(finding.basis, Basis::Command(_));
+    let looks = !config.verify_after.is_empty() && !config.dry_run && !is_command;
+    looks.then(|| Look { protection: config.exempt.on(today), is_repeat: finding.origin.repeat })
 }
 
 /// The gates that say that there is nothing to do.

@@ -2,14 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use aws_config::SdkConfig;
 use aws_lambda_events::sqs::BatchItemFailure;
-use chrono::{NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::future::{LocalBoxFuture, Shared, join};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout_at;
 
 use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
@@ -23,7 +26,7 @@ use crate::failure::AwsError;
 use crate::finding::Finding;
 use crate::names::AccountId;
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::record::{Record, Sight};
 use crate::report::{Answer, Failure, log};
 
 /// How many credentials of the function's own account are worked on at a time: IAM throttles callers that ask for much more.
@@ -40,6 +43,9 @@ const FOR_READS: Duration = Duration::from_secs(5);
 
 /// What is kept back of an invocation's time to write the answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_millis(500);
+
+/// How long before containment what is new in an account may have been made by who held the credential.
+const BEFORE: TimeDelta = TimeDelta::seconds(60);
 
 /// What every invocation needs, made once at start.
 #[derive(Debug)]
@@ -61,7 +67,13 @@ impl App {
             None => own_account(&sdk).await?,
         };
         log::started(&config, &own);
-        Ok(Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), config })
+        Ok(Self::new(config, sdk, own))
+    }
+
+    /// With everything that is needed to call AWS handed in.
+    #[doc(hidden)]
+    pub fn new(config: Config, sdk: SdkConfig, own: AccountId) -> Self {
+        Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), config }
     }
 }
 
@@ -78,7 +90,9 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let opened = Opened::default();
     let open = |account: &AccountId| opened.iam(app, account);
     let reach = Reach { accounts: &app.accounts, open, turns: Turns::default() };
-    contain(&mut entries, &reach, &clock).await;
+    let stop = watch::Sender::new(false);
+    let looks = Looks { times: &app.config.verify_after, stop: &stop };
+    contain(&mut entries, &reach, &looks, &clock).await;
     tell(&items, &entries, &context.env_config.function_name);
     answer(&items, &entries)
 }
@@ -136,7 +150,7 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
 /// Carries all plans out. Accounts do not wait for each other: one that hangs costs the others nothing. In each account
 /// the keys are killed first. Then comes what else changes something, on users and roles, whose turn a kill must not wait
 /// for; and at last what only informs, for which there is not much time.
-async fn contain<F, O>(entries: &mut [Entry<'_>], reach: &Reach<'_, F>, clock: &Clock)
+async fn contain<F, O>(entries: &mut [Entry<'_>], reach: &Reach<'_, F>, looks: &Looks<'_>, clock: &Clock)
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
@@ -152,8 +166,13 @@ where
     }
     let others = stream::iter(others.into_values()).for_each_concurrent(ACCOUNTS, |mut entries| async move {
         contain_in_account(&mut entries, SHARE, reach, clock).await;
+        looks.at(&mut entries, SHARE, reach, clock).boxed_local().await;
     });
-    join(contain_in_account(&mut own, CONCURRENCY, reach, clock), others).await;
+    let here = async {
+        contain_in_account(&mut own, CONCURRENCY, reach, clock).await;
+        looks.at(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
+    };
+    join(here, others).await;
 }
 
 async fn contain_in_account<F, O>(entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
@@ -164,7 +183,7 @@ where
     for_each(entries, share, async |entry, plan| {
         let record = &mut entry.case.record;
         entry.later = containment::kill(plan, record, reach, clock.deadline).await;
-        record.duration = clock.started.elapsed();
+        clock.note(record);
     })
     .await;
     // What may be in another account waits for that one, and nothing else does.
@@ -175,7 +194,7 @@ where
             let record = &mut entry.case.record;
             if let Some(later) = entry.later.take() {
                 entry.later = containment::kill_elsewhere(plan, later, record, reach, clock.deadline).await;
-                record.duration = clock.started.elapsed();
+                clock.note(record);
             }
         })
         .await;
@@ -193,7 +212,7 @@ where
         let record = &mut entry.case.record;
         if let Some(later) = entry.later.take() {
             containment::settle(plan, later, record, reach, clock.deadline).await;
-            record.duration = clock.started.elapsed();
+            clock.note(record);
         }
         containment::finish(plan, record, reach, clock.deadline).await;
     })
@@ -203,6 +222,106 @@ where
         containment::inform(plan, &mut entry.case.record, reach, deadline).await;
     })
     .await;
+}
+
+/// The looks at what was contained, some seconds later.
+struct Looks<'a> {
+    /// How long after containment.
+    times: &'a [Duration],
+    /// Told as soon as a step failed: then the invocation ends at once, so that it is tried again.
+    stop: &'a watch::Sender<bool>,
+}
+
+impl Looks<'_> {
+    /// The looks at the credentials of one account. A credential that waits for its look holds no place.
+    async fn at<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
+    where
+        F: Fn(&AccountId) -> O,
+        O: Future<Output = Result<Iam, AwsError>>,
+    {
+        self.stop_where_failed(entries);
+        let is_looked_at = |entry: &&mut Entry<'_>| {
+            let looks = entry.case.plan.as_ref().is_some_and(|plan| plan.look.is_some());
+            looks && entry.case.record.contained.is_some()
+        };
+        let mut entries: Vec<_> = entries.iter_mut().map(|entry| &mut **entry).filter(is_looked_at).collect();
+        for (index, after) in self.times.iter().enumerate() {
+            let slots = Semaphore::new(share);
+            let sights: Vec<_> = stream::iter(&mut entries)
+                .map(async |entry| {
+                    if !self.is_due(entry, *after, clock).await {
+                        return None;
+                    }
+                    let sight = look(entry, &slots, reach, clock).boxed_local().await;
+                    self.stop_where_failed(std::slice::from_ref(entry));
+                    Some(sight)
+                })
+                .buffered(usize::MAX)
+                .collect()
+                .await;
+            if sights.iter().any(Option::is_some) && !*self.stop.borrow() {
+                self.newcomers(&mut entries, reach, clock).await;
+            }
+            let is_last = index + 1 == self.times.len();
+            for (entry, sight) in entries.iter_mut().zip(sights) {
+                let looks = &mut entry.case.record.looks;
+                looks.incomplete |= matches!(sight, None | Some(Sight::Unknown)) || looks.new_principals.partial;
+                if is_last && sight == Some(Sight::InPlace) && !looks.incomplete {
+                    looks.verified = Some(clock.now());
+                }
+            }
+        }
+    }
+
+    fn stop_where_failed(&self, entries: &[&mut Entry<'_>]) {
+        if entries.iter().any(|entry| entry.case.record.failures().next().is_some()) {
+            self.stop.send_replace(true);
+        }
+    }
+
+    /// Waits for the time of a look. Whether there is one: not once a step failed, and not if it came after the end.
+    async fn is_due(&self, entry: &Entry<'_>, after: Duration, clock: &Clock) -> bool {
+        let due = clock.of(entry.case.record.contained.unwrap_or_default()) + after;
+        due < clock.deadline && timeout_at(due, self.stop.subscribe().wait_for(|stop| *stop)).await.is_err()
+    }
+
+    /// Tells each credential what is new in its account.
+    async fn newcomers<F, O>(&self, entries: &mut [&mut Entry<'_>], reach: &Reach<'_, F>, clock: &Clock)
+    where
+        F: Fn(&AccountId) -> O,
+        O: Future<Output = Result<Iam, AwsError>>,
+    {
+        let mut of_account: HashMap<AccountId, Vec<&mut Entry<'_>>> = HashMap::new();
+        for entry in entries {
+            if let Some(account) = entry.case.record.account.clone() {
+                of_account.entry(account).or_default().push(entry);
+            }
+        }
+        for (account, mut entries) in of_account {
+            let contained = entries.iter().filter_map(|entry| entry.case.record.contained);
+            let since = contained.min().unwrap_or_default() - BEFORE;
+            let (new, mut failed) =
+                containment::new_principals(&account, since, reach, clock.deadline).boxed_local().await;
+            for entry in &mut entries {
+                let record = &mut entry.case.record;
+                let since = record.contained.unwrap_or_default() - BEFORE;
+                record.looks.new_principals.add(new.since(since));
+                record.failed.append(&mut failed);
+            }
+        }
+    }
+}
+
+async fn look<F, O>(entry: &mut Entry<'_>, slots: &Semaphore, reach: &Reach<'_, F>, clock: &Clock) -> Sight
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    let _slot = slots.acquire().await;
+    let Some(plan) = entry.case.plan.take() else { return Sight::Unknown };
+    let sight = containment::look(&plan, &mut entry.case.record, reach, clock.now(), clock.deadline).await;
+    entry.case.plan = Some(plan);
+    sight
 }
 
 /// Runs `step` for every entry that has a plan, a few at a time.
@@ -236,7 +355,9 @@ impl<'a> Opened<'a> {
 
 /// The time that an invocation has.
 struct Clock {
-    started: Instant,
+    started: tokio::time::Instant,
+    /// The same, as a clock on the wall has it.
+    started_at: DateTime<Utc>,
     /// A step that is not over by then is given up, so that the answer can still be written.
     deadline: tokio::time::Instant,
 }
@@ -244,7 +365,24 @@ struct Clock {
 impl Clock {
     fn start(context: &Context) -> Self {
         let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        Self { started: Instant::now(), deadline: tokio::time::Instant::now() + left.saturating_sub(RESERVE) }
+        let started = tokio::time::Instant::now();
+        Self { started, started_at: Utc::now(), deadline: started + left.saturating_sub(RESERVE) }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.started_at + self.started.elapsed()
+    }
+
+    fn of(&self, time: DateTime<Utc>) -> tokio::time::Instant {
+        self.started + (time - self.started_at).to_std().unwrap_or_default()
+    }
+
+    /// Notes how long a step took that may have contained the credential.
+    fn note(&self, record: &mut Record) {
+        record.duration = self.started.elapsed();
+        if record.is_contained() {
+            record.contained.get_or_insert_with(|| self.now());
+        }
     }
 }
 

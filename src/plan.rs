@@ -23,6 +23,17 @@ pub struct Plan<'c> {
     pub then: Vec<Then>,
     /// Ask IAM, but change nothing.
     pub dry_run: bool,
+    /// Whether and how the credential is looked at again, a while after it was contained.
+    pub look: Option<Look<'c>>,
+}
+
+/// What a look at a contained credential may change beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'c> {
+    /// What protects a newer key and its user.
+    pub protection: Protection<'c>,
+    /// Whether the finding came before: then a newer key may be the one that a person made since.
+    pub is_repeat: bool,
 }
 
 impl Plan<'_> {
@@ -171,12 +182,25 @@ pub enum Step {
     ListCredentials,
     /// Reading what became of the key.
     Confirm,
+    /// Reading, a while later, whether what was contained is so still.
+    Look,
+    /// Reading which users and roles were made meanwhile.
+    ListPrincipals,
 }
 
 impl Step {
     /// Whether it changes nothing and only gives more information: the result is valid without it.
     pub fn only_informs(self) -> bool {
-        matches!(self, Self::ListCredentials | Self::ListLeftovers | Self::Confirm)
+        match self {
+            Self::ListCredentials | Self::ListLeftovers | Self::Confirm | Self::Look | Self::ListPrincipals => true,
+            Self::FindOwner
+            | Self::SetStatus(_)
+            | Self::CheckPrincipal
+            | Self::Deny(_)
+            | Self::Lift
+            | Self::DeleteKey
+            | Self::DeleteRootKey => false,
+        }
     }
 }
 

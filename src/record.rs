@@ -40,6 +40,110 @@ pub struct Record {
     pub leftovers: Vec<ForeignText>,
     /// The time from the invocation to the end of the first step.
     pub duration: Duration,
+    /// When the credential was contained.
+    pub contained: Option<DateTime<Utc>>,
+    /// What was seen a while later.
+    pub looks: Looks,
+}
+
+/// What looks at a credential saw after it was contained.
+#[derive(Debug, Default)]
+pub struct Looks {
+    /// When the last look found everything in place.
+    pub verified: Option<DateTime<Utc>>,
+    /// A look was left out, or failed.
+    pub incomplete: bool,
+    /// The key was active again, and was deactivated again.
+    pub reactivated: bool,
+    /// A deny was gone, and was put back.
+    pub deny_removed: bool,
+    /// The newer keys of the same user that were deactivated.
+    pub new_keys: Vec<AccessKeyId>,
+    /// The newer keys of the same user that were not touched.
+    pub newer_keys: Vec<AccessKeyId>,
+    /// What was made in the account since a minute before.
+    pub new_principals: NewPrincipals,
+}
+
+impl Looks {
+    /// Whether somebody worked against the containment.
+    pub fn is_contested(&self) -> bool {
+        self.reactivated || self.deny_removed || !self.new_keys.is_empty()
+    }
+}
+
+/// What one look found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// Everything is as it was left.
+    InPlace,
+    /// Something had come back, and was contained again.
+    CameBack,
+    /// It could not be seen.
+    Unknown,
+}
+
+/// Users and roles that are new in an account. A person looks at them; nothing of theirs is touched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NewPrincipals {
+    /// The users.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<NewUser>,
+    /// The roles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<NewRole>,
+    /// Not everything could be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+/// A new user.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewUser {
+    /// The name.
+    pub name: ForeignText,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+    /// The keys that it has.
+    pub keys: Vec<AccessKeyId>,
+}
+
+/// A new role.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NewRole {
+    /// The name.
+    pub name: ForeignText,
+    /// When it was made.
+    pub created: DateTime<Utc>,
+}
+
+impl NewPrincipals {
+    /// Those that were made since then.
+    #[must_use]
+    pub fn since(&self, time: DateTime<Utc>) -> Self {
+        let mut new = self.clone();
+        new.users.retain(|user| user.created >= time);
+        new.roles.retain(|role| role.created >= time);
+        new
+    }
+
+    /// Adds what a later look found. What is gone by then was there all the same.
+    pub fn add(&mut self, later: Self) {
+        for user in later.users {
+            self.users.retain(|known| known.name != user.name);
+            self.users.push(user);
+        }
+        for role in later.roles {
+            self.roles.retain(|known| known.name != role.name);
+            self.roles.push(role);
+        }
+        self.partial |= later.partial;
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.roles.is_empty() && !self.partial
+    }
 }
 
 /// A change that AWS confirmed.
@@ -93,6 +197,8 @@ pub enum Means {
 pub enum Outcome {
     /// The credential is dead, on IAM's word.
     Contained,
+    /// It was contained, somebody worked against it, and it was contained again.
+    Contested,
     /// A command made it active again.
     Restored,
     /// `DRY_RUN`: the reason says what would have been done.
@@ -113,7 +219,7 @@ impl Outcome {
     /// What a person reads first has the least.
     pub fn priority(self) -> u8 {
         match self {
-            Self::Failed => 0,
+            Self::Failed | Self::Contested => 0,
             Self::NeedsAttention | Self::Exempt => 1,
             Self::Contained | Self::Restored => 2,
             Self::NotFound | Self::Planned => 3,
@@ -123,7 +229,7 @@ impl Outcome {
 
     /// Whether a person has to do or decide something.
     pub fn needs_a_person(self) -> bool {
-        matches!(self, Self::Exempt | Self::NeedsAttention)
+        matches!(self, Self::Exempt | Self::NeedsAttention | Self::Contested)
     }
 }
 
@@ -132,6 +238,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Self::Contained => "contained",
+            Self::Contested => "contested",
             Self::Restored => "restored",
             Self::Planned => "planned",
             Self::Ignored => "ignored",
@@ -344,6 +451,13 @@ impl Record {
     /// What was done counts beside a step that failed after it. A key that may be alive counts as failed, whatever was
     /// done to its owner.
     pub fn outcome(&self) -> Outcome {
+        match self.outcome_without_looks() {
+            Outcome::Contained | Outcome::NeedsAttention if self.looks.is_contested() => Outcome::Contested,
+            outcome => outcome,
+        }
+    }
+
+    fn outcome_without_looks(&self) -> Outcome {
         let may_be_alive = |failed: &Failed| matches!(failed.step, Step::SetStatus(_) | Step::DeleteRootKey);
         if self.failed.iter().any(may_be_alive) {
             return Outcome::Failed;
@@ -363,6 +477,20 @@ impl Record {
                 | Done::Denied { .. },
             ) => Outcome::Contained,
         }
+    }
+
+    /// Whether there is something that a look can find in place or not.
+    pub fn is_contained(&self) -> bool {
+        self.has(|done| match done {
+            Done::StatusSet(KeyStatus::Inactive | KeyStatus::Expired)
+            | Done::KeyDeleted
+            | Done::RootKeyDeleted
+            | Done::Denied { .. } => true,
+            Done::StatusSet(KeyStatus::Active)
+            | Done::Lifted { .. }
+            | Done::LiftedInPart { .. }
+            | Done::NothingToLift { .. } => false,
+        })
     }
 
     /// The failures for which the invocation fails.

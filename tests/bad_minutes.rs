@@ -5,13 +5,12 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::answers::{assert_failed, outcome, outcomes};
-use common::fake_iam::{FakeIam, broken, denied, error, success, throttled};
+use common::fake_iam::{Answer, FakeIam, broken, denied, error, success, throttled};
 use common::findings::in_member;
 use common::ids::{KEY, MEMBER, OTHER_KEY};
 use common::wire::Wire;
 use common::{event, log_lines, raw_log_lines, replaced};
 use serde_json::{Value, json};
-use wiremock::ResponseTemplate;
 
 const SESSIONS: (&str, &str) = ("CONTAINMENT", "sessions");
 const MEMBERS: (&str, &str) = ("MEMBER_ROLE", "key-remediator-member");
@@ -29,7 +28,7 @@ async fn with_keys(count: usize) -> FakeIam {
     (0..count).fold(FakeIam::start().await, |iam, number| iam.key("Bob", &key(number)))
 }
 
-fn hung(action: &str) -> ResponseTemplate {
+fn hung(action: &str) -> Answer {
     success(action, "").set_delay(Duration::from_mins(1))
 }
 
@@ -58,8 +57,8 @@ async fn errors_of_iam_that_pass_are_tried_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_cut_off_or_not_iams_is_asked_for_again() {
-    let page = || ResponseTemplate::new(200).set_body_raw("<html>busy</html>", "text/html");
-    let iam = FakeIam::of_bob().await.first("UpdateAccessKey", [page(), ResponseTemplate::new(200)]);
+    let page = || Answer::new(200).set_body_raw("<html>busy</html>", "text/html");
+    let iam = FakeIam::of_bob().await.first("UpdateAccessKey", [page(), Answer::new(200)]);
     assert_eq!(outcome(&iam.function(&[]).invoke(&event("guardduty-iam-user"))), "contained");
     let iam = FakeIam::of_bob().await;
     let wire = Wire::to(iam.address()).await;

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::answers::{assert_failed, outcome, outcomes, result};
-use common::fake_iam::{FakeIam, OWN_ROLE_ID, denied, error, success, throttled};
+use common::fake_iam::{Answer, FakeIam, OWN_ROLE_ID, denied, error, success, throttled};
 use common::findings::{in_member, role_session, user_session};
 use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, SESSION, USER_ID};
 use common::{event, log_lines, replaced};
@@ -21,7 +21,7 @@ const DENY: &[(&str, &str)] = &[("ROLE_SESSIONS", "deny")];
 const REVOKE: &[(&str, &str)] = &[("ROLE_SESSIONS", "revoke")];
 const MEMBERS: &[(&str, &str)] = &[("MEMBER_ROLE", "key-remediator-member")];
 
-fn full() -> wiremock::ResponseTemplate {
+fn full() -> Answer {
     error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10")
 }
 
@@ -195,7 +195,7 @@ async fn a_user_who_is_gone_is_told_from_a_policy_that_is_not_there_by_reads() {
     assert_eq!(outcome(&iam.function(SESSIONS).invoke(&user_session())), "contained");
 }
 
-fn user_answer() -> wiremock::ResponseTemplate {
+fn user_answer() -> Answer {
     success(
         "GetUser",
         &format!(

@@ -3,12 +3,11 @@
 mod common;
 
 use common::answers::{assert_failed, outcome, outcomes, result};
-use common::fake_iam::{Call, FakeIam, denied, error, success};
+use common::fake_iam::{Answer, Call, FakeIam, denied, error, success};
 use common::findings::{finding_for, in_member, role_session, user_session, without_user};
 use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, SESSION, USER_ID};
 use common::{event, log_lines, replaced};
 use serde_json::{Value, json};
-use wiremock::ResponseTemplate;
 
 const SESSIONS: (&str, &str) = ("CONTAINMENT", "sessions");
 const PRINCIPAL: (&str, &str) = ("CONTAINMENT", "principal");
@@ -339,8 +338,8 @@ async fn a_thief_who_deletes_the_stolen_key_does_not_keep_its_sessions() {
     assert_eq!(outcome(&iam.function(&[]).invoke(&event("guardduty-iam-user"))), "not_found");
 }
 
-fn pages() -> [ResponseTemplate; 4] {
-    let page = |text: &str| ResponseTemplate::new(200).set_body_string(text.to_owned());
+fn pages() -> [Answer; 4] {
+    let page = |text: &str| Answer::new(200).set_body_string(text.to_owned());
     [
         page("<html><body>Please sign in</body></html>"),
         page(""),
@@ -358,7 +357,7 @@ async fn what_is_not_iams_answer_confirms_nothing() {
     }
 }
 
-async fn confirms_nothing(page: ResponseTemplate) {
+async fn confirms_nothing(page: Answer) {
     let iam = FakeIam::of_bob().await.always("UpdateAccessKey", page.clone());
     assert_failed(&iam.function(&[]).invoke(&event("guardduty-iam-user")), "StepFailed", &[KEY, "not IAM"]);
 

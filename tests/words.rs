@@ -5,12 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::answers::{assert_failed, outcome, result, results};
-use common::fake_iam::{FakeIam, denied, error, success};
+use common::fake_iam::{Answer, FakeIam, denied, error, success};
 use common::findings::{finding_for, in_member, role_session};
 use common::ids::{KEY, OTHER_KEY, SESSION};
 use common::{event, log_lines, replaced};
 use serde_json::{Value, json};
-use wiremock::ResponseTemplate;
 
 const SESSIONS: (&str, &str) = ("CONTAINMENT", "sessions");
 const PRINCIPAL: (&str, &str) = ("CONTAINMENT", "principal");
@@ -18,12 +17,12 @@ const DELETE: (&str, &str) = ("ACTION", "delete");
 /// So that a call that hangs is given up soon.
 const TWO_SECONDS: (&str, &str) = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "2");
 
-fn hung(action: &str) -> ResponseTemplate {
+fn hung(action: &str) -> Answer {
     success(action, "").set_delay(Duration::from_mins(1))
 }
 
 /// A failure that is not worth another attempt.
-fn refused() -> ResponseTemplate {
+fn refused() -> Answer {
     error(400, "ValidationError", "made up")
 }
 

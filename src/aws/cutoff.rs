@@ -5,8 +5,9 @@ use aws_sdk_iam::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_iam::error::BoxError;
 use aws_smithy_types::body::SdkBody;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde_json::json;
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
 /// IAM takes some seconds to make a deny known everywhere, in which a session can renew itself: the console's cutoff is
 /// as much ahead. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html>
@@ -26,6 +27,21 @@ pub(super) fn document() -> String {
         {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition},
     ]})
     .to_string()
+}
+
+/// Whether a document, as IAM gives it, is the one of this module, written at that time or later.
+pub(super) fn is_ours(given: &str, since: DateTime<Utc>) -> bool {
+    let read = || {
+        let text = percent_decode_str(given).decode_utf8().ok()?;
+        let mut document: Value = serde_json::from_str(&text).ok()?;
+        let until = document.pointer_mut("/Statement/0/Condition/DateLessThan/aws:TokenIssueTime")?;
+        let time = DateTime::parse_from_rfc3339(until.as_str()?).ok()?;
+        *until = PLACE.into();
+        Some((document, time))
+    };
+    let own = serde_json::from_str::<Value>(&document()).ok();
+    // Times in the document have no parts of a second.
+    read().is_some_and(|(document, time)| Some(document) == own && time >= since.trunc_subsecs(0))
 }
 
 /// Writes the time into the document of each attempt.
@@ -61,6 +77,25 @@ fn with_the_time(body: &str, now: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_is_ours_whatever_its_encoding_and_not_if_it_denies_less_or_less_long() {
+        let time = |text: &str| DateTime::parse_from_rfc3339(text).expect("a time").to_utc();
+        let since = time("2026-11-22T23:59:45.7Z");
+        let given = document().replace(PLACE, "2026-11-23T00:00:15Z");
+        let encoded = percent_encoding::utf8_percent_encode(&given, percent_encoding::NON_ALPHANUMERIC).to_string();
+        for (document, expected) in [
+            (given.clone(), true),
+            (encoded, true),
+            (given.replace("Deny", "Allow"), false),
+            (given.replace(r#""Resource":"*""#, r#""Resource":"arn:aws:s3:::a""#), false),
+            (given.replace("2026-11-23T00:00:15Z", "2026-11-22T23:59:44Z"), false),
+            (given.replace("2026-11-23T00:00:15Z", "soon"), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_ours(&document, since), expected, "{document}");
+        }
+    }
 
     #[test]
     fn the_cutoff_is_half_a_minute_after_the_moment_at_which_the_document_is_sent() {

@@ -4,15 +4,14 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html>.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::operation::list_access_keys::ListAccessKeysOutput;
 use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
-use chrono::{DateTime, Utc};
 
 use super::assumed::AssumedRole;
+use super::newcomers::time;
 use super::{Refusal, call, found, or_refusal, sound};
 use crate::credential::KeyStatus;
 use crate::failure::{AwsError, AwsErrorKind};
@@ -125,7 +124,7 @@ impl KeyList {
             Some(ListedKey {
                 id: key.access_key_id().and_then(AccessKeyId::new)?,
                 status: KeyStatus::of(key.status()?.as_str()),
-                created: key.create_date().and_then(|date| SystemTime::try_from(*date).ok()).map(DateTime::<Utc>::from),
+                created: key.create_date().and_then(time),
             })
         };
         let keys: Vec<_> = listed.iter().filter_map(read).collect();

@@ -5,6 +5,7 @@ mod assumed;
 mod cutoff;
 pub mod http;
 pub mod iam;
+mod newcomers;
 mod partition;
 pub mod principals;
 mod retries;

@@ -1,5 +1,7 @@
 //! The IAM calls that deny a user or a role everything, or its sessions, and that take such a deny away.
 
+use chrono::{DateTime, Utc};
+
 use super::accounts::caller;
 use super::cutoff;
 use super::iam::{Change, Iam, change};
@@ -165,14 +167,22 @@ impl Iam {
         Ok(groups.map(|groups| groups.into_iter().map(|group| group.group_name).collect()))
     }
 
-    /// `iam:ListAttachedUserPolicies`: whether a policy is attached to a user.
+    /// `iam:ListAttachedUserPolicies` or `iam:ListAttachedRolePolicies`: whether a policy is attached to a principal.
     ///
     /// # Errors
     /// When IAM did not answer the question.
-    pub async fn has_attached(&self, policy: DenyPolicy, user: &UserName) -> Result<bool, AwsError> {
-        let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
-        let attached = pages.items().send().collect::<Result<Vec<_>, _>>();
-        let attached = found(call("iam:ListAttachedUserPolicies", attached).await)?.unwrap_or_default();
+    pub async fn has_attached(&self, policy: DenyPolicy, to: &Principal) -> Result<bool, AwsError> {
+        let attached = match to {
+            Principal::User(user) => {
+                let pages = self.client.list_attached_user_policies().user_name(user.as_str()).into_paginator();
+                call("iam:ListAttachedUserPolicies", pages.items().send().collect::<Result<Vec<_>, _>>()).await
+            }
+            Principal::Role(role) => {
+                let pages = self.client.list_attached_role_policies().role_name(role.as_str()).into_paginator();
+                call("iam:ListAttachedRolePolicies", pages.items().send().collect::<Result<Vec<_>, _>>()).await
+            }
+        };
+        let attached = found(attached)?.unwrap_or_default();
         Ok(attached.iter().any(|attached| attached.policy_arn() == Some(&self.arn(policy))))
     }
 
@@ -189,6 +199,21 @@ impl Iam {
         let request = self.client.put_role_policy().role_name(role.as_str()).policy_name(name);
         let request = request.policy_document(cutoff::document()).customize().interceptor(cutoff::WhenSent);
         put(call("iam:PutRolePolicy", request.send()).await)
+    }
+
+    /// `iam:GetRolePolicy`: whether a role has the document of this name, as this function wrote it at that time or later.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn denies_older_sessions(
+        &self,
+        role: &RoleName,
+        name: &str,
+        since: DateTime<Utc>,
+    ) -> Result<bool, AwsError> {
+        let request = self.client.get_role_policy().role_name(role.as_str()).policy_name(name);
+        let answer = found(call("iam:GetRolePolicy", request.send()).await)?;
+        Ok(answer.is_some_and(|answer| cutoff::is_ours(answer.policy_document(), since)))
     }
 
     /// `iam:DeleteRolePolicy`.

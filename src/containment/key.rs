@@ -1,16 +1,14 @@
 //! The long-term key of an IAM user.
 
-use std::time::Duration;
+use chrono::{DateTime, TimeDelta, Utc};
 
-use chrono::{DateTime, Utc};
-
-use super::{Attempt, at};
+use super::{Attempt, CATCHING_UP, at};
 use crate::aws::iam::{Change, Iam, KeyList};
 use crate::credential::KeyStatus;
 use crate::failure::{Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, UserName};
-use crate::plan::{NameIs, Step};
-use crate::record::{Done, Entry, KeysSeen, Left, Record};
+use crate::plan::{Look, NameIs, Step};
+use crate::record::{Done, Entry, KeysSeen, Left, ListedKey, Record, Sight};
 
 /// The user that an event names, and what that is worth.
 pub struct Named<'c> {
@@ -80,13 +78,13 @@ pub async fn delete(key: &AccessKeyId, owner: &UserName, record: &mut Record, ia
     }
 }
 
-/// How long IAM may need to show a change.
-const CATCHING_UP: Duration = Duration::from_secs(1);
-
 /// Lists the user's keys, to see the end state and what else is active. A list that still says Active is read once more.
+///
+/// With looks ahead, what it says of an active key is what a look would say.
 pub async fn confirm(
     key: &AccessKeyId,
     owner: &UserName,
+    looks_are_ahead: bool,
     record: &mut Record,
     iam: &Iam,
     now: DateTime<Utc>,
@@ -101,12 +99,122 @@ pub async fn confirm(
                 record.confirmed = confirmed;
                 break;
             }
+            Err(failed) if is_last && looks_are_ahead && is_still_active(&failed) => {
+                return kill_again(key, owner, record, iam).await.map(|()| None);
+            }
             Err(failed) if is_last => return Err(failed),
             Err(_) => tokio::time::sleep(CATCHING_UP).await,
         }
     }
     note_a_deletion_that_was_not_confirmed(record);
     Ok(None)
+}
+
+fn is_still_active(failed: &Failed) -> bool {
+    failed.cause == Cause::Disagreement(Disagreement::StillActive)
+}
+
+/// Deactivates a key that was activated again.
+async fn kill_again(key: &AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam) -> Result<(), Failed> {
+    let step = Step::SetStatus(KeyStatus::Inactive);
+    record.begin(step);
+    iam.set_status(owner, key, KeyStatus::Inactive).await.map_err(at(step))?;
+    record.looks.reactivated = true;
+    if let Some(KeysSeen { key: Some(seen), .. }) = &mut record.seen {
+        seen.status = KeyStatus::Inactive;
+    }
+    Ok(())
+}
+
+/// How long before and after containment a newer key was made that is taken for the thief's.
+const CLOSE: TimeDelta = TimeDelta::seconds(60);
+
+/// Looks whether the key is dead still, and which keys its user has got since.
+pub async fn look(
+    key: &AccessKeyId,
+    owner: &UserName,
+    may: &Look<'_>,
+    record: &mut Record,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Result<Sight, Failed> {
+    // Without a user there is no key.
+    let mut listed = iam.keys(owner).await.map_err(at(Step::Look))?.unwrap_or_default();
+    if is_active(key, &listed) {
+        tokio::time::sleep(CATCHING_UP).await;
+        listed = iam.keys(owner).await.map_err(at(Step::Look))?.unwrap_or_default();
+    }
+    let is_alive = is_active(key, &listed);
+    let seen = record.seen.insert(seen(key, listed, now));
+    let is_whole = seen.complete;
+    let mut sight = Sight::InPlace;
+    if is_alive {
+        kill_again(key, owner, record, iam).await?;
+        sight = Sight::CameBack;
+    }
+    for newer in newer_keys(record) {
+        if may_be_the_thiefs(&newer, owner, may, record) {
+            record.begin(Step::SetStatus(KeyStatus::Inactive));
+            let step = at(Step::SetStatus(KeyStatus::Inactive));
+            iam.set_status(owner, &newer.id, KeyStatus::Inactive).await.map_err(step)?;
+            note_as_inactive(&newer.id, record);
+            if !record.looks.new_keys.contains(&newer.id) {
+                record.looks.new_keys.push(newer.id);
+            }
+            sight = Sight::CameBack;
+        } else {
+            tell(newer.id, record);
+        }
+    }
+    Ok(if is_whole { sight } else { Sight::Unknown })
+}
+
+fn is_active(key: &AccessKeyId, listed: &KeyList) -> bool {
+    listed.keys.iter().any(|listed| listed.id == *key && listed.status == KeyStatus::Active)
+}
+
+fn note_as_inactive(id: &AccessKeyId, record: &mut Record) {
+    let siblings = record.seen.iter_mut().flat_map(|seen| &mut seen.siblings);
+    siblings.filter(|key| key.id == *id).for_each(|key| key.status = KeyStatus::Inactive);
+}
+
+/// The keys that were made later than the contained one, since a minute before it was contained.
+fn newer_keys(record: &Record) -> Vec<ListedKey> {
+    let (Some(seen), Some(contained)) = (&record.seen, record.contained) else { return Vec::new() };
+    let own = seen.key.as_ref().and_then(|key| key.created);
+    let is_newer = |created: DateTime<Utc>| created >= contained - CLOSE && own.is_none_or(|own| created >= own);
+    seen.siblings.iter().filter(|key| key.created.is_none_or(is_newer)).cloned().collect()
+}
+
+/// Whether a newer key is deactivated. It is not if it may be a person's who was told of the compromise: those come later,
+/// or after an earlier finding.
+fn may_be_the_thiefs(newer: &ListedKey, owner: &UserName, may: &Look<'_>, record: &Record) -> bool {
+    if newer.status != KeyStatus::Active {
+        return false;
+    }
+    if record.looks.new_keys.contains(&newer.id) {
+        return true;
+    }
+    let own = record.seen.as_ref().and_then(|seen| seen.key.as_ref()?.created);
+    let is_close = |contained: DateTime<Utc>, created: DateTime<Utc>| {
+        (created - contained).abs() <= CLOSE && own.is_none_or(|own| created > own)
+    };
+    let is_protected = may.protection.of(newer.id.as_str()).or_else(|| may.protection.of(owner.as_str())).is_some();
+    !may.is_repeat && !is_protected && record.contained.zip(newer.created).is_some_and(|(at, made)| is_close(at, made))
+}
+
+/// Tells the newer keys of a user who is not touched.
+pub fn tell_newer(record: &mut Record) {
+    for newer in newer_keys(record) {
+        tell(newer.id, record);
+    }
+}
+
+fn tell(newer: AccessKeyId, record: &mut Record) {
+    let looks = &mut record.looks;
+    if !looks.new_keys.contains(&newer) && !looks.newer_keys.contains(&newer) {
+        looks.newer_keys.push(newer);
+    }
 }
 
 /// An answer to the deletion may have been lost. The key is gone all the same, where the list no longer holds it.
@@ -160,6 +268,55 @@ pub async fn list_credentials(owner: &UserName, record: &mut Record, iam: &Iam) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn of_newer_keys_those_are_the_thiefs_that_were_made_within_a_minute_by_whom_nothing_protects() {
+        let contained = DateTime::UNIX_EPOCH + TimeDelta::days(10_000);
+        let owner = UserName::new("Bob").expect("valid");
+        let id = |id: &str| AccessKeyId::new(id).expect("valid");
+        let listed = |name: &str, status, created| ListedKey { id: id(name), status, created: Some(created) };
+        let today = contained.date_naive();
+        // When it was made, in seconds after containment; its status; EXEMPT; whether the finding came before.
+        for (made, status, exempt, is_repeat, is_newer, is_the_thiefs) in [
+            (5, KeyStatus::Active, "", false, true, true),
+            (60, KeyStatus::Active, "", false, true, true),
+            (61, KeyStatus::Active, "", false, true, false),
+            (120, KeyStatus::Active, "", false, true, false),
+            (-60, KeyStatus::Active, "", false, true, true),
+            (-61, KeyStatus::Active, "", false, false, false),
+            (5, KeyStatus::Inactive, "", false, true, false),
+            (5, KeyStatus::Active, "bob", false, true, false),
+            (5, KeyStatus::Active, "AKIAI44Q*", false, true, false),
+            (5, KeyStatus::Active, "alice", false, true, true),
+            (5, KeyStatus::Active, "", true, true, false),
+        ] {
+            let lookup = |name: &str| (name == "EXEMPT").then(|| exempt.to_owned());
+            let config = Config::from_lookup(lookup).expect("valid");
+            let own = listed("AKIAIOSFODNN7EXAMPLE", KeyStatus::Inactive, contained - TimeDelta::days(1));
+            let newer = listed("AKIAI44QH8DHBEXAMPLE", status, contained + TimeDelta::seconds(made));
+            let seen = KeysSeen { key: Some(own), siblings: vec![newer.clone()], complete: true, at: contained };
+            let record = Record { seen: Some(seen), contained: Some(contained), ..Record::default() };
+            let may = Look { protection: config.exempt.on(today), is_repeat };
+            let what = format!("made {made} s after, {status}, EXEMPT={exempt}, repeat {is_repeat}");
+            assert_eq!(!newer_keys(&record).is_empty(), is_newer, "{what}");
+            assert_eq!(is_newer && may_be_the_thiefs(&newer, &owner, &may, &record), is_the_thiefs, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_older_than_the_contained_one_is_not_newer() {
+        let contained = DateTime::UNIX_EPOCH + TimeDelta::days(10_000);
+        let listed = |name: &str, seconds| ListedKey {
+            id: AccessKeyId::new(name).expect("valid"),
+            status: KeyStatus::Active,
+            created: Some(contained - TimeDelta::seconds(seconds)),
+        };
+        let siblings = vec![listed("AKIAI44QH8DHBEXAMPLE", 30)];
+        let seen = KeysSeen { key: Some(listed("AKIAIOSFODNN7EXAMPLE", 20)), siblings, complete: true, at: contained };
+        let record = Record { seen: Some(seen), contained: Some(contained), ..Record::default() };
+        assert_eq!(newer_keys(&record), []);
+    }
 
     #[test]
     fn a_list_confirms_the_state_that_was_brought_about_and_no_other() {

@@ -2,12 +2,16 @@
 //! comes after it.
 
 mod key;
+mod look;
 mod principal;
 mod root_key;
+
+pub use self::look::{look, new_principals};
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -24,6 +28,9 @@ use crate::record::{Done, Left, Means, Record};
 /// How a step ends that did not fail: with its changes in the record, or with the reason why the credential, or a part
 /// of what it can do, was left alone.
 type Attempt = Result<Option<Left>, Failed>;
+
+/// How long IAM may need to show a change.
+const CATCHING_UP: Duration = Duration::from_secs(1);
 
 /// How the accounts of a plan are reached.
 pub struct Reach<'a, F> {
@@ -367,7 +374,8 @@ async fn after_the_key<F, O>(
             continue;
         }
         record.begin(then.step());
-        let attempt = in_time(deadline, next(then, key, &owner, record, &iam, &reach.turns)).await;
+        let looks_are_ahead = plan.look.is_some();
+        let attempt = in_time(deadline, next(then, key, &owner, looks_are_ahead, record, &iam, &reach.turns)).await;
         keep(attempt, record);
     }
 }
@@ -386,6 +394,7 @@ async fn next(
     then: Then,
     key: &AccessKeyId,
     owner: &UserName,
+    looks_are_ahead: bool,
     record: &mut Record,
     iam: &Iam,
     turns: &Turns,
@@ -408,7 +417,7 @@ async fn next(
             key::list_credentials(owner, record, iam).await;
             Ok(None)
         }
-        Then::Confirm => key::confirm(key, owner, record, iam, Utc::now()).await,
+        Then::Confirm => key::confirm(key, owner, looks_are_ahead, record, iam, Utc::now()).await,
     }
 }
 

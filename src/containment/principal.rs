@@ -8,16 +8,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use super::{Attempt, Turns, at};
+use super::{Attempt, CATCHING_UP, Turns, at};
 use crate::aws::iam::{Change, Iam};
 use crate::aws::principals::{DenyPolicy, Put};
 use crate::credential::{Identified, Principal, ReservedRole};
 use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed, Missing};
 use crate::names::{ForeignText, RoleId, RoleName, UserName};
 use crate::plan::{Measure, Step};
-use crate::record::{Done, Left, Means, Record};
+use crate::record::{Done, Left, Means, Record, Sight};
 
 /// The beginning of the names of all inline policies that this function puts on a principal, in every version.
 const OURS: &str = "key-remediator-deny-";
@@ -93,6 +94,72 @@ pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &I
     }
 }
 
+/// Whether a principal is denied still what it was at that time.
+async fn is_denied(
+    on: &Principal,
+    measure: Measure,
+    by: Means,
+    since: DateTime<Utc>,
+    iam: &Iam,
+) -> Result<bool, AwsError> {
+    let policy = match measure {
+        Measure::Everything => DenyPolicy::All,
+        Measure::TemporaryCredentials | Measure::OlderSessions => DenyPolicy::Temporary,
+    };
+    match (by, on) {
+        (Means::Document, Principal::Role(role)) => iam.denies_older_sessions(role, DENY_SESSIONS, since).await,
+        (Means::Group, Principal::User(user)) => {
+            Ok(iam.groups(user).await?.unwrap_or_default().iter().any(|group| group == policy.name()))
+        }
+        (Means::Policy | Means::Document | Means::Group, _) => iam.has_attached(policy, on).await,
+    }
+}
+
+/// Looks whether a deny is in place, and puts it back if it is not. `identified` is the principal as the event gives it,
+/// where it does: if the name is another's by now, that one is left alone.
+pub async fn look(
+    (on, measure, by): (&Principal, Measure, Means),
+    identified: Option<&Identified>,
+    record: &mut Record,
+    iam: &Iam,
+    turns: &Turns,
+) -> Result<Sight, Failed> {
+    let since = record.contained.unwrap_or_default();
+    let mut turn = turns.take(iam.account(), on).await;
+    if until_it_shows(|| is_denied(on, measure, by, since, iam)).await.map_err(at(Step::Look))? {
+        return Ok(Sight::InPlace);
+    }
+    if let Some(identified) = identified
+        && is_another(identified, iam).await.map_err(at(Step::Look))?.is_some()
+    {
+        return Ok(Sight::InPlace);
+    }
+    record.begin(Step::Deny(measure));
+    turn.retain(|(done, _)| *done != measure);
+    match put(on, measure, iam).await {
+        Ok(Err(Left::PrincipalNotHere(_))) => Ok(Sight::InPlace),
+        put => {
+            record.looks.deny_removed = true;
+            let is_ours = |done: &Done| matches!(done, Done::Denied { on: of, measure: with, .. } if of == on && *with == measure);
+            record.done.retain(|done| !is_ours(done));
+            match put.map_err(|cause| Failed { step: Step::Deny(measure), cause })? {
+                Ok(by) => record.done.push(Done::Denied { on: on.clone(), measure, by }),
+                Err(left) => record.left = Some(left),
+            }
+            Ok(Sight::CameBack)
+        }
+    }
+}
+
+/// Asks once more, a moment later, where the answer is no: IAM may be late.
+async fn until_it_shows<F: Future<Output = Result<bool, AwsError>>>(ask: impl Fn() -> F) -> Result<bool, AwsError> {
+    if ask().await? {
+        return Ok(true);
+    }
+    tokio::time::sleep(CATCHING_UP).await;
+    ask().await
+}
+
 async fn put(on: &Principal, measure: Measure, iam: &Iam) -> Result<Result<Means, Left>, Cause> {
     let role = match (on, measure) {
         (_, Measure::Everything) => return attach(DenyPolicy::All, on, iam).await,
@@ -132,7 +199,7 @@ async fn what_is_missing(
         return Ok(Err(Left::PrincipalNotHere(on.clone())));
     }
     match on {
-        Principal::User(user) if iam.has_attached(policy, user).await? => Ok(Ok(Means::Policy)),
+        Principal::User(_) if iam.has_attached(policy, on).await? => Ok(Ok(Means::Policy)),
         _ => Err(Cause::NotDeployed(missing)),
     }
 }

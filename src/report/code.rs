@@ -29,6 +29,7 @@ pub const ALONE: [&str; 4] = [STARTED, EXEMPTION_EXPIRED, EXEMPTION_ENDS, LINES_
 pub fn of_result(record: &Record) -> Option<&'static str> {
     match (record.outcome(), &record.left) {
         (Outcome::Failed, _) => None,
+        (Outcome::Contested, _) => Some("contested"),
         (_, Some(left)) => Some(of_left(left)),
         (_, None) => record.done.iter().max_by_key(|done| rank(done)).map(of_done),
     }
@@ -113,6 +114,8 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::ListCredentials => "list_credentials",
         Step::ListLeftovers => "list_leftovers",
         Step::Confirm => "confirm",
+        Step::Look => "look",
+        Step::ListPrincipals => "list_principals",
     };
     let kind = match &failed.cause {
         Cause::Aws(_) if failed.is_not_permitted() => "not_permitted",

@@ -13,14 +13,18 @@ use crate::record::Done;
 pub fn undo(case: &Case<'_>) -> Option<Value> {
     let record = &case.record;
     let is_inactive = record.has(|done| *done == Done::StatusSet(KeyStatus::Inactive)) && !record.key_is_gone();
-    let mut command = if is_inactive {
-        let (user, key) = (case.user()?, case.key()?);
-        json!({"UpdateAccessKey": {"UserName": user, "AccessKeyId": key, "Status": "Active"}})
-    } else {
-        restore_sessions(record.done.iter().find_map(denied)?)
-    };
+    if is_inactive {
+        return activate(case, case.key()?);
+    }
+    let mut command = restore_sessions(record.done.iter().find_map(denied)?);
     command["AccountId"] = json!(case.account()?);
     Some(command)
+}
+
+/// The input of this function that makes a key of the credential's user active again.
+pub fn activate(case: &Case<'_>, key: &AccessKeyId) -> Option<Value> {
+    let key = json!({"UserName": case.user()?, "AccessKeyId": key, "Status": "Active"});
+    Some(json!({"UpdateAccessKey": key, "AccountId": case.account()?}))
 }
 
 /// Whom this function denied something.

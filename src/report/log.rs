@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::Utc;
+use serde::Serialize;
 use tracing::Level;
 
+use super::looks::seconds;
 use super::prose::Words;
-use super::{code, command, prose};
+use super::{code, command, looks, prose};
 use crate::case::Case;
 use crate::config::Config;
 use crate::event::EventError;
@@ -70,7 +72,7 @@ pub fn result(case: &Case<'_>, function: &str, space: &mut Space) {
     let level = match outcome {
         Outcome::Contained | Outcome::Restored | Outcome::Ignored | Outcome::Planned => Level::INFO,
         Outcome::NotFound | Outcome::Exempt | Outcome::NeedsAttention => Level::WARN,
-        Outcome::Failed => Level::ERROR,
+        Outcome::Contested | Outcome::Failed => Level::ERROR,
     };
     line(level, code, Some(outcome), case, function, &prose::result(case), space);
     let entry = case.record.left.as_ref().and_then(Left::exemption);
@@ -127,8 +129,14 @@ fn line(
                 region = origin.region.as_ref().map(display),
                 repeat = origin.repeat.then_some(true),
                 confirmed = record.confirmed.then_some(true),
+                verified_at = record.looks.verified.map(seconds),
+                not_verified = looks::not_verified(record),
+                contested = json(looks::contested(record)),
+                newer_keys = json(looks::newer_keys(record)),
+                new_keys_undo = json(looks::new_keys_undo(case)),
+                new_principals = json(looks::new_principals(record)),
                 sibling_keys = siblings(case),
-                other_credentials = record.other_credentials.as_ref().and_then(|found| serde_json::to_string(found).ok()),
+                other_credentials = json(record.other_credentials.as_ref()),
                 undo,
                 dry_run = plan.as_ref().is_some_and(|plan| plan.dry_run).then_some(true),
                 duration_ms = milliseconds(record.duration),
@@ -148,6 +156,11 @@ fn siblings(case: &Case<'_>) -> Option<String> {
     let siblings = &case.record.seen.as_ref()?.siblings;
     let keys = siblings.iter().map(|ListedKey { id, status, .. }| format!("{id} {status}"));
     (!siblings.is_empty()).then(|| keys.collect::<Vec<_>>().join(", "))
+}
+
+/// A list or an object as text.
+fn json(found: Option<impl Serialize>) -> Option<String> {
+    found.and_then(|found| serde_json::to_string(&found).ok())
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -3,10 +3,12 @@
 mod code;
 mod command;
 pub mod log;
+mod looks;
 mod prose;
 #[cfg(test)]
 mod reasons;
 
+use self::looks::Contested;
 use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::{DateTime, Utc};
 use lambda_runtime::Diagnostic;
@@ -19,7 +21,7 @@ use crate::credential::KeyStatus;
 use crate::event::EventError;
 use crate::finding::Origin;
 use crate::names::{AccessKeyId, AccountId, UserName};
-use crate::record::{KeysSeen, OtherCredentials, Outcome};
+use crate::record::{KeysSeen, NewPrincipals, OtherCredentials, Outcome};
 
 /// The answer of an invocation.
 #[derive(Debug, Serialize)]
@@ -78,6 +80,19 @@ struct Report {
     /// Present when a read after the change showed the new state too.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed: Option<bool>,
+    /// When the last look found everything in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_verified: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contested: Option<Contested>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_keys_undo: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newer_keys: Option<Vec<AccessKeyId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_principals: Option<NewPrincipals>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     keys: Option<Keys>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +114,12 @@ impl Report {
             reason: prose::result(case).to_string(),
             finding: case.finding.origin.clone(),
             confirmed: record.confirmed.then_some(true),
+            verified_at: record.looks.verified.map(looks::seconds),
+            not_verified: looks::not_verified(record),
+            contested: looks::contested(record),
+            new_keys_undo: looks::new_keys_undo(case),
+            newer_keys: looks::newer_keys(record).map(<[_]>::to_vec),
+            new_principals: looks::new_principals(record).cloned(),
             keys: record.seen.as_ref().map(Keys::new),
             other_credentials: record.other_credentials.clone(),
             undo: command::undo(case),

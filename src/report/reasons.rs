@@ -19,7 +19,7 @@ use crate::failure::{AwsError, AwsErrorKind, Cause, Disagreement, Failed, Missin
 use crate::finding::{Finding, NotInForce};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
 use crate::plan::{Beyond, Measure, Plan, Step};
-use crate::record::{Done, Entry, KeysSeen, Left, ListedKey, Means, Outcome, Record};
+use crate::record::{Done, Entry, KeysSeen, Left, ListedKey, Looks, Means, Outcome, Record};
 
 const OWN: &str = "123456789012";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -224,7 +224,21 @@ fn done() -> Vec<Row> {
         let record = Record { done, seen: Some(seen), ..Record::default() };
         of_result(&Case::new(&finding, Some(plan(&finding, &config)), record))
     };
-    rows.into_iter().map(row).collect()
+    rows.into_iter().map(row).chain([contested()]).collect()
+}
+
+/// What came back and was contained again.
+fn contested() -> Row {
+    let (finding, config) = (key_of("IAMUser", KEY), all());
+    let looks = Looks {
+        reactivated: true,
+        new_keys: vec![AccessKeyId::new("AKIAI44QH8DHBEXAMPLE").expect("valid")],
+        deny_removed: true,
+        ..Looks::default()
+    };
+    let done = vec![Done::StatusSet(KeyStatus::Inactive)];
+    let record = Record { done, looks, ..Record::default() };
+    of_result(&Case::new(&finding, Some(plan(&finding, &config)), record))
 }
 
 /// Each step with each kind of failure that it can have.
@@ -243,6 +257,8 @@ fn failed() -> Vec<Row> {
         (Step::ListLeftovers, "iam:ListUserPolicies", None),
         (Step::Confirm, "iam:ListAccessKeys", None),
         (Step::ListCredentials, "iam:GetLoginProfile", None),
+        (Step::Look, "iam:ListAccessKeys", None),
+        (Step::ListPrincipals, "iam:ListUsers", None),
     ];
     let mut rows = Vec::new();
     for (step, call, disagreement) in steps {
@@ -282,7 +298,9 @@ fn of_failed(failed: &Failed) -> Row {
         | Step::ListLeftovers
         | Step::DeleteKey
         | Step::ListCredentials
-        | Step::Confirm => key_of("IAMUser", KEY),
+        | Step::Confirm
+        | Step::Look
+        | Step::ListPrincipals => key_of("IAMUser", KEY),
     };
     let is_first = matches!(failed.step, Step::FindOwner | Step::SetStatus(_));
     let deactivated = matches!(finding.credential, Credential::UserKey { .. }) && !is_first;

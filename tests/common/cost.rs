@@ -77,6 +77,7 @@ impl Target {
             .arg(format!("--callgrind-out-file={}", counts.display()))
             .args(command)
             .env_clear()
+            .env("VERIFY_AFTER", "0")
             .envs(runtime.variables())
             .envs(self.variables(variables))
             .stdin(Stdio::null())

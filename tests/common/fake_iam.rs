@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use chrono::{DateTime, SecondsFormat, Utc};
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, Respond};
 
 use super::Function;
 use super::ids::{KEY, OTHER_KEY, OWN, USER_ID};
@@ -45,15 +49,19 @@ struct State {
     calls: Vec<Call>,
     faults: Vec<Fault>,
     /// How often calls of an action about each key are answered instead, and how often they were.
-    for_each_key: Vec<(&'static str, usize, ResponseTemplate)>,
+    for_each_key: Vec<(&'static str, usize, Answer)>,
     answered: BTreeMap<(String, String), usize>,
     /// How many sessions were handed out, those that IAM refuses by now, and how.
     handed_out: usize,
     refused: BTreeMap<String, (&'static str, String)>,
     /// When sessions end, in seconds from now; `None` when they last.
     sessions_end_in: Option<i64>,
-    every_other: Option<ResponseTemplate>,
+    every_other: Option<Answer>,
     delay: Duration,
+    /// Users of the function's account beside those that are named, so that its list has pages.
+    crowd: usize,
+    /// When principals were made that were not made long ago, by account and `user/NAME` or `role/NAME`.
+    made: BTreeMap<(String, String), DateTime<Utc>>,
 }
 
 struct Key {
@@ -61,6 +69,15 @@ struct Key {
     user: String,
     id: String,
     status: String,
+    created: DateTime<Utc>,
+}
+
+fn long_ago() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2020-01-02T03:04:05Z").expect("a time").to_utc()
+}
+
+fn date(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 struct Role {
@@ -83,9 +100,8 @@ pub struct Call {
 }
 
 impl Call {
-    fn of(request: &Request) -> Self {
-        let parameters: BTreeMap<_, _> = form_urlencoded::parse(&request.body).into_owned().collect();
-        let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    fn of(body: &[u8], signature: &str) -> Self {
+        let parameters: BTreeMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
         let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         // The fake writes the account into the credentials that it hands out.
         let account = signer.strip_prefix(HANDED_OUT).and_then(|rest| rest.get(..12)).unwrap_or(OWN);
@@ -123,7 +139,8 @@ impl Call {
         match self.action.as_str() {
             "AssumeRole" => self.parameter("RoleArn"),
             "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
-            "GetAccessKeyLastUsed" => of(&self.account, "user/*"),
+            "GetAccessKeyLastUsed" | "ListUsers" => of(&self.account, "user/*"),
+            "ListRoles" => of(&self.account, "role/*"),
             "AddUserToGroup" | "RemoveUserFromGroup" => {
                 of(&self.account, &format!("group/key-remediator/{}", self.parameter("GroupName")))
             }
@@ -143,12 +160,45 @@ impl Call {
     }
 }
 
+/// An answer over HTTP.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: u16,
+    body: String,
+    kind: &'static str,
+    delay: Duration,
+}
+
+impl Answer {
+    pub fn new(status: u16) -> Self {
+        Self { status, body: String::new(), kind: "text/xml", delay: Duration::ZERO }
+    }
+
+    pub fn set_body_string(self, body: impl Into<String>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub fn set_body_raw(self, body: impl Into<String>, kind: &'static str) -> Self {
+        Self { body: body.into(), kind, ..self }
+    }
+
+    pub fn set_delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+}
+
+impl From<Answer> for wiremock::ResponseTemplate {
+    fn from(Answer { status, body, kind, delay }: Answer) -> Self {
+        Self::new(status).set_body_raw(body, kind).set_delay(delay)
+    }
+}
+
 /// How calls of one action are answered instead of by the state.
 pub struct Fault {
     pub action: &'static str,
     /// The answers to the next calls, `None` being the state's; then the state answers again, unless `for_ever`.
-    pub answers: VecDeque<Option<ResponseTemplate>>,
-    pub for_ever: Option<ResponseTemplate>,
+    pub answers: VecDeque<Option<Answer>>,
+    pub for_ever: Option<Answer>,
 }
 
 impl FakeIam {
@@ -173,9 +223,63 @@ impl FakeIam {
     }
 
     pub fn key_in(self, account: &str, user: &str, id: &str) -> Self {
-        let [account, user, id, status] = [account, user, id, "Active"].map(str::to_owned);
-        self.state().keys.push(Key { account, user, id, status });
+        self.make_key(account, user, id, long_ago());
         self
+    }
+
+    /// A key that is made at that time, and its user with it if there is none yet.
+    pub fn make_key(&self, account: &str, user: &str, id: &str, created: DateTime<Utc>) {
+        let mut state = self.state();
+        let made = (account.to_owned(), format!("user/{}", user.to_lowercase()));
+        if !state.keys.iter().any(|key| key.account == account && key.user.eq_ignore_ascii_case(user)) {
+            state.made.entry(made).or_insert(created);
+        }
+        let [account, user, id, status] = [account, user, id, "Active"].map(str::to_owned);
+        state.keys.push(Key { account, user, id, status, created });
+    }
+
+    /// A role that is made at that time.
+    pub fn make_role(&self, account: &str, name: &str, created: DateTime<Utc>) {
+        let mut state = self.state();
+        state.made.insert((account.to_owned(), format!("role/{}", name.to_lowercase())), created);
+        let [account, name, id, path] = [account, name, "AROANEWROLEEXAMPLE", "/"].map(str::to_owned);
+        state.roles.push(Role { account, name, id, path });
+    }
+
+    /// So many users more in the function's account, made long ago.
+    pub fn crowd(self, users: usize) -> Self {
+        self.state().crowd = users;
+        self
+    }
+
+    /// As somebody else would change it.
+    pub fn set_status(&self, id: &str, status: &str) {
+        self.state().keys.iter_mut().filter(|key| key.id == id).for_each(|key| status.clone_into(&mut key.status));
+    }
+
+    /// As somebody else would delete it.
+    pub fn delete_key(&self, id: &str) {
+        self.state().keys.retain(|key| key.id != id);
+    }
+
+    /// As somebody else would put it there.
+    pub fn put_policy(&self, principal: &str, name: &str, document: &str) {
+        let on = (OWN.to_owned(), principal.to_lowercase());
+        self.state().policies.entry(on).or_default().insert(name.to_owned(), document.to_owned());
+    }
+
+    /// As if the role had been deleted and another made under its name.
+    pub fn give_role_id(&self, name: &str, id: &str) {
+        self.state().roles.iter_mut().filter(|role| role.name == name).for_each(|role| id.clone_into(&mut role.id));
+    }
+
+    /// Takes everything that this function attached away from a principal of the function's account.
+    pub fn detach_all(&self, principal: &str) {
+        let mut state = self.state();
+        state.attached.retain(|(account, on, _)| account != OWN || *on != principal.to_lowercase());
+        state.policies.remove(&(OWN.to_owned(), principal.to_lowercase()));
+        let user = principal.strip_prefix("user/").unwrap_or_default().to_lowercase();
+        state.members.retain(|(account, member, _)| account != OWN || *member != user);
     }
 
     /// A user without a key.
@@ -238,26 +342,33 @@ impl FakeIam {
     }
 
     /// The next calls of an action get these answers.
-    pub fn first(self, action: &'static str, answers: impl IntoIterator<Item = ResponseTemplate>) -> Self {
+    pub fn first(self, action: &'static str, answers: impl IntoIterator<Item = Answer>) -> Self {
         let answers = answers.into_iter().map(Some).collect();
         self.state().faults.push(Fault { action, answers, for_ever: None });
         self
     }
 
+    /// The same, where `None` is the state's own answer.
+    pub fn nth(self, action: &'static str, answers: impl IntoIterator<Item = Option<Answer>>) -> Self {
+        let answers = answers.into_iter().collect();
+        self.state().faults.push(Fault { action, answers, for_ever: None });
+        self
+    }
+
     /// Every call of an action gets this answer.
-    pub fn always(self, action: &'static str, answer: ResponseTemplate) -> Self {
+    pub fn always(self, action: &'static str, answer: Answer) -> Self {
         self.state().faults.push(Fault { action, answers: VecDeque::new(), for_ever: Some(answer) });
         self
     }
 
     /// Every call of an action but the first gets this answer.
-    pub fn but_the_first(self, action: &'static str, answer: ResponseTemplate) -> Self {
+    pub fn but_the_first(self, action: &'static str, answer: Answer) -> Self {
         self.state().faults.push(Fault { action, answers: VecDeque::from([None]), for_ever: Some(answer) });
         self
     }
 
     /// The first calls of an action about each key get this answer.
-    pub fn first_for_each_key(self, action: &'static str, times: usize, answer: ResponseTemplate) -> Self {
+    pub fn first_for_each_key(self, action: &'static str, times: usize, answer: Answer) -> Self {
         self.state().for_each_key.push((action, times, answer));
         self
     }
@@ -283,7 +394,7 @@ impl FakeIam {
     }
 
     /// Every other call, whatever its action, gets this answer.
-    pub fn every_other_call(self, answer: ResponseTemplate) -> Self {
+    pub fn every_other_call(self, answer: Answer) -> Self {
         self.state().every_other = Some(answer);
         self
     }
@@ -307,6 +418,11 @@ impl FakeIam {
             ("ACCOUNT_ID", OWN),
         ];
         Function::start(own.into_iter().chain(variables.iter().copied()))
+    }
+
+    /// The fake as an HTTP client of the SDK.
+    pub fn connector(&self) -> Responder {
+        Responder(Arc::clone(&self.state))
     }
 
     pub fn address(&self) -> std::net::SocketAddr {
@@ -363,35 +479,61 @@ impl FakeIam {
     }
 }
 
-struct Responder(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub struct Responder(Arc<Mutex<State>>);
+
+impl std::fmt::Debug for Responder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the fake of IAM")
+    }
+}
 
 impl Respond for Responder {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let call = Call::of(request);
+    fn respond(&self, request: &Request) -> wiremock::ResponseTemplate {
+        let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+        self.answer(&Call::of(&request.body, signature.unwrap_or_default())).into()
+    }
+}
+
+/// The fake without a network, for a function in the test's own process, whose time may stand still.
+impl HttpConnector for Responder {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = request.body().bytes().unwrap_or_default();
+        let Answer { status, body, delay, .. } =
+            self.answer(&Call::of(body, request.headers().get("authorization").unwrap_or_default()));
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(delay).await;
+            Ok(HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(body)))
+        })
+    }
+}
+
+impl Responder {
+    fn answer(&self, call: &Call) -> Answer {
         let mut state = self.0.lock().expect("the responder does not panic");
         state.calls.push(call.clone());
         let fault = state.faults.iter_mut().find(|fault| fault.action == call.action);
         let fault = fault.and_then(|fault| fault.answers.pop_front().unwrap_or_else(|| fault.for_ever.clone()));
         let refusal = state.refused.get(&call.signer).map(|(code, message)| error(403, code, message));
-        let fault = refusal.or(fault).or_else(|| state.answered_for_its_key(&call));
+        let fault = refusal.or(fault).or_else(|| state.answered_for_its_key(call));
         let fault = fault.or(state.every_other.clone().filter(|_| state.calls.len().is_multiple_of(2)));
         let delay = state.delay;
-        let answer = fault.unwrap_or_else(|| state.answer(&call));
+        let answer = fault.unwrap_or_else(|| state.answer(call));
         if delay.is_zero() { answer } else { answer.set_delay(delay) }
     }
 }
 
 impl State {
     /// The answer that a call gets because it is one of the first about its key.
-    fn answered_for_its_key(&mut self, call: &Call) -> Option<ResponseTemplate> {
-        let of_action = |(action, ..): &&(&str, usize, ResponseTemplate)| *action == call.action;
+    fn answered_for_its_key(&mut self, call: &Call) -> Option<Answer> {
+        let of_action = |(action, ..): &&(&str, usize, Answer)| *action == call.action;
         let (_, times, answer) = self.for_each_key.iter().find(of_action)?.clone();
         let answered = self.answered.entry((call.action.clone(), call.parameter("AccessKeyId"))).or_default();
         *answered += 1;
         (*answered <= times).then_some(answer)
     }
 
-    fn answer(&mut self, call: &Call) -> ResponseTemplate {
+    fn answer(&mut self, call: &Call) -> Answer {
         match call.action.as_str() {
             "AssumeRole" => {
                 let role = call.parameter("RoleArn");
@@ -404,9 +546,15 @@ impl State {
             ),
             "GetAccessKeyLastUsed" => self.owner(call),
             "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => self.key_call(call),
+            "ListUsers" => self.all_users(call),
+            "ListRoles" => {
+                let roles = self.roles.iter().filter(|role| role.account == call.account);
+                let roles: String = roles.map(|role| self.described(role, "member")).collect();
+                success(&call.action, &format!("<Roles>{roles}</Roles><IsTruncated>false</IsTruncated>"))
+            }
             "GetUser" => self.user(call),
             "GetRole" => match self.roles.iter().find(|role| role.account == call.account && role.is(call)) {
-                Some(role) => success(&call.action, &role.described()),
+                Some(role) => success(&call.action, &self.described(role, "Role")),
                 None => error(404, "NoSuchEntity", "The role cannot be found."),
             },
             _ => self.policy_call(call),
@@ -414,7 +562,7 @@ impl State {
     }
 
     /// Temporary credentials of an account, which stands in their access key ID.
-    fn handed_out(&mut self, action: &str, account: &str) -> ResponseTemplate {
+    fn handed_out(&mut self, action: &str, account: &str) -> Answer {
         self.handed_out += 1;
         let end = match self.sessions_end_in {
             Some(seconds) => (chrono::Utc::now() + chrono::TimeDelta::seconds(seconds)).to_rfc3339(),
@@ -430,7 +578,7 @@ impl State {
         )
     }
 
-    fn user(&self, call: &Call) -> ResponseTemplate {
+    fn user(&self, call: &Call) -> Answer {
         let name = call.parameter("UserName");
         let is_known = |key: &Key| key.account == call.account && key.user.eq_ignore_ascii_case(&name);
         if !self.keys.iter().any(is_known) && !self.users.contains(&(call.account.clone(), name.to_lowercase())) {
@@ -447,7 +595,49 @@ impl State {
         )
     }
 
-    fn owner(&self, call: &Call) -> ResponseTemplate {
+    fn made(&self, account: &str, principal: &str) -> DateTime<Utc> {
+        let principal = (account.to_owned(), principal.to_lowercase());
+        self.made.get(&principal).copied().unwrap_or_else(long_ago)
+    }
+
+    fn described(&self, role: &Role, element: &str) -> String {
+        let Role { account, name, id, path } = role;
+        let created = date(self.made(account, &format!("role/{name}")));
+        format!(
+            "<{element}><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
+             <Arn>arn:aws:iam::{account}:role{path}{name}</Arn><CreateDate>{created}</CreateDate></{element}>"
+        )
+    }
+
+    /// In pages as large as the call asks for, 100 if it does not.
+    fn all_users(&self, call: &Call) -> Answer {
+        let of_keys = self.keys.iter().filter(|key| key.account == call.account && key.user != ROOT_USER);
+        let of_keys = of_keys.map(|key| key.user.to_lowercase());
+        let others = self.users.iter().filter(|(account, _)| *account == call.account).map(|(_, name)| name.clone());
+        let mut names: Vec<String> = of_keys.chain(others).collect::<BTreeSet<_>>().into_iter().collect();
+        names.extend((0..self.crowd).map(|number| format!("crowd-{number}")));
+        let number = |name: &str| call.parameters.get(name).and_then(|text| text.parse::<usize>().ok());
+        let (first, most) = (number("Marker").unwrap_or_default(), number("MaxItems").unwrap_or(100));
+        let page = names.iter().skip(first).take(most).map(|name| {
+            format!(
+                "<member><Path>/</Path><UserName>{name}</UserName><UserId>{}</UserId><Arn>arn:aws:iam::{}:user/{name}</Arn>\
+                 <CreateDate>{}</CreateDate></member>",
+                user_id(name),
+                call.account,
+                date(self.made(&call.account, &format!("user/{name}")))
+            )
+        });
+        let page: String = page.collect();
+        let next = first + most;
+        let more = if next < names.len() {
+            format!("<IsTruncated>true</IsTruncated><Marker>{next}</Marker>")
+        } else {
+            "<IsTruncated>false</IsTruncated>".to_owned()
+        };
+        success(&call.action, &format!("<Users>{page}</Users>{more}"))
+    }
+
+    fn owner(&self, call: &Call) -> Answer {
         let id = call.parameter("AccessKeyId");
         let is_known = |key: &&Key| key.id == id && key.account == call.account && key.user != ROOT_USER;
         match self.keys.iter().find(is_known) {
@@ -463,7 +653,7 @@ impl State {
         }
     }
 
-    fn key_call(&mut self, call: &Call) -> ResponseTemplate {
+    fn key_call(&mut self, call: &Call) -> Answer {
         // Without a user name the calls are about the caller, who is the root user only after AssumeRoot.
         let user = call.parameters.get("UserName").cloned().or_else(|| self.root_caller(call));
         let Some(user) = user else {
@@ -510,7 +700,7 @@ impl State {
         self.calls.iter().any(assumed).then(|| ROOT_USER.to_owned())
     }
 
-    fn policy_call(&mut self, call: &Call) -> ResponseTemplate {
+    fn policy_call(&mut self, call: &Call) -> Answer {
         let on = (call.account.clone(), call.principal().unwrap_or_default().to_lowercase());
         let known = match on.1.split_once('/') {
             Some(("user", name)) => {
@@ -546,12 +736,6 @@ impl State {
                 let removed = self.policies.entry(on).or_default().remove(&call.parameter("PolicyName"));
                 if removed.is_some() { done } else { gone() }
             }
-            "ListUserPolicies" | "ListRolePolicies" => {
-                let names = self.policies.get(&on).into_iter().flat_map(BTreeMap::keys);
-                let names: Vec<_> = names.map(|name| format!("<member>{name}</member>")).collect();
-                let names = names.concat();
-                success(&call.action, &format!("<PolicyNames>{names}</PolicyNames><IsTruncated>false</IsTruncated>"))
-            }
             "AttachUserPolicy" | "AttachRolePolicy" => {
                 if !self.has_policy(call) {
                     return error(404, "NoSuchEntity", "Policy does not exist or is not attachable.");
@@ -580,7 +764,38 @@ impl State {
                     gone()
                 }
             }
-            "ListAttachedUserPolicies" => {
+            _ => self.policy_read(call, &on),
+        }
+    }
+
+    /// What stands on a principal that is known.
+    fn policy_read(&self, call: &Call, on: &(String, String)) -> Answer {
+        match call.action.as_str() {
+            "ListUserPolicies" | "ListRolePolicies" => {
+                let names = self.policies.get(on).into_iter().flat_map(BTreeMap::keys);
+                let names: Vec<_> = names.map(|name| format!("<member>{name}</member>")).collect();
+                let names = names.concat();
+                success(&call.action, &format!("<PolicyNames>{names}</PolicyNames><IsTruncated>false</IsTruncated>"))
+            }
+            "GetRolePolicy" => {
+                match self.policies.get(on).and_then(|known| known.get(&call.parameter("PolicyName"))) {
+                    None => error(404, "NoSuchEntity", "There is nothing of that name."),
+                    Some(document) => {
+                        // IAM gives documents in the encoding of URLs.
+                        let document: String = form_urlencoded::byte_serialize(document.as_bytes()).collect();
+                        let name = call.parameter("PolicyName");
+                        success(
+                            &call.action,
+                            &format!(
+                                "<RoleName>{}</RoleName><PolicyName>{name}</PolicyName><PolicyDocument>{}</PolicyDocument>",
+                                call.parameter("RoleName"),
+                                document.replace('+', "%20")
+                            ),
+                        )
+                    }
+                }
+            }
+            "ListAttachedUserPolicies" | "ListAttachedRolePolicies" => {
                 let of_principal = self.attached.iter().filter(|(account, name, _)| (account, name) == (&on.0, &on.1));
                 let members = of_principal.map(|(_, _, arn)| format!("<member><PolicyArn>{arn}</PolicyArn></member>"));
                 let members: String = members.collect();
@@ -590,13 +805,13 @@ impl State {
                 )
             }
             "ListGroupsForUser" => {
-                let of_user =
-                    self.members.iter().filter(|(account, user, _)| (account, user) == (&member.0, &member.1));
+                let member = call.parameter("UserName").to_lowercase();
+                let of_user = self.members.iter().filter(|(account, user, _)| (account, user) == (&on.0, &member));
                 let group = |name: &str| {
                     format!(
                         "<member><Path>/key-remediator/</Path><GroupName>{name}</GroupName><GroupId>AGPAEXAMPLE</GroupId>\
                          <Arn>arn:aws:iam::{}:group/{name}</Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></member>",
-                        member.0
+                        on.0
                     )
                 };
                 let groups: String = of_user.map(|(_, _, name)| group(name)).collect();
@@ -622,10 +837,11 @@ fn user_id(name: &str) -> String {
 
 impl Key {
     fn listed(&self) -> String {
-        let Self { user, id, status, .. } = self;
+        let Self { user, id, status, created, .. } = self;
+        let created = date(*created);
         format!(
             "<member><UserName>{user}</UserName><AccessKeyId>{id}</AccessKeyId><Status>{status}</Status>\
-             <CreateDate>2020-01-02T03:04:05Z</CreateDate></member>"
+             <CreateDate>{created}</CreateDate></member>"
         )
     }
 }
@@ -634,42 +850,34 @@ impl Role {
     fn is(&self, call: &Call) -> bool {
         self.name.eq_ignore_ascii_case(&call.parameter("RoleName"))
     }
-
-    fn described(&self) -> String {
-        let Self { account, name, id, path } = self;
-        format!(
-            "<Role><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
-             <Arn>arn:aws:iam::{account}:role{path}{name}</Arn><CreateDate>2020-01-02T03:04:05Z</CreateDate></Role>"
-        )
-    }
 }
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
-pub fn success(action: &str, result: &str) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_string(format!(
+pub fn success(action: &str, result: &str) -> Answer {
+    Answer::new(200).set_body_string(format!(
         "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result><ResponseMetadata>\
          <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ResponseMetadata></{action}Response>"
     ))
 }
 
-pub fn error(status: u16, code: &str, message: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_string(format!(
+pub fn error(status: u16, code: &str, message: &str) -> Answer {
+    Answer::new(status).set_body_string(format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\
          </Error><RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>"
     ))
 }
 
 /// What IAM says when it denies: `what` is the action and the resource, with the policy that is in the way, if any.
-pub fn denied(what: &str) -> ResponseTemplate {
+pub fn denied(what: &str) -> Answer {
     let caller = format!("arn:aws:sts::{OWN}:assumed-role/key-remediator/key-remediator");
     error(403, "AccessDenied", &format!("User: {caller} is not authorized to perform: {what}"))
 }
 
-pub fn throttled() -> ResponseTemplate {
+pub fn throttled() -> Answer {
     error(400, "Throttling", "Rate exceeded")
 }
 
-pub fn broken() -> ResponseTemplate {
+pub fn broken() -> Answer {
     error(500, "ServiceFailure", "The request processing has failed because of an unknown error")
 }

@@ -8,6 +8,7 @@ pub mod decided;
 pub mod fake_iam;
 pub mod findings;
 pub mod ids;
+pub mod in_process;
 pub mod runtime_api;
 pub mod samples;
 pub mod stage;
@@ -187,6 +188,8 @@ impl Function<'_> {
             .env_clear()
             .env("AWS_REGION", "us-east-1")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "60")
+            // Where a test says nothing of looks it does not wait for them.
+            .env("VERIFY_AFTER", "0")
             .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

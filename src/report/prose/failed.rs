@@ -98,6 +98,8 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::ListCredentials => format!("read what else {on} can sign in with"),
         Step::ListLeftovers => format!("read whether an earlier version left inline policies on {on}"),
         Step::Confirm => format!("read the state of {key}"),
+        Step::Look => format!("see whether {key} is dead still, and what was denied with it"),
+        Step::ListPrincipals => format!("read which users and roles are new in account {}", account(case)),
     }
 }
 
@@ -109,9 +111,13 @@ pub(super) fn not_confirmed(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::Deny(measure) => format!("IAM did not confirm that {on} was denied {}", denied(measure)),
         Step::Lift => format!("IAM did not confirm that all that was put on {on} was taken away"),
         Step::DeleteKey | Step::DeleteRootKey => format!("IAM did not confirm that {key} was deleted"),
-        Step::FindOwner | Step::CheckPrincipal | Step::ListCredentials | Step::ListLeftovers | Step::Confirm => {
-            format!("could not {}", attempted(case, key, step))
-        }
+        Step::FindOwner
+        | Step::CheckPrincipal
+        | Step::ListCredentials
+        | Step::ListLeftovers
+        | Step::Confirm
+        | Step::Look
+        | Step::ListPrincipals => format!("could not {}", attempted(case, key, step)),
     }
 }
 
@@ -128,6 +134,8 @@ pub(super) fn named(step: Step) -> &'static str {
         Step::ListCredentials => "listing other credentials",
         Step::ListLeftovers => "listing inline policies",
         Step::Confirm => "confirming",
+        Step::Look => "looking again",
+        Step::ListPrincipals => "listing new users and roles",
     }
 }
 
@@ -195,7 +203,9 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
         }
         Step::CheckPrincipal | Step::Deny(_) => "sessions may still work",
         Step::Lift => "denies may still be in place",
-        Step::ListCredentials | Step::ListLeftovers | Step::Confirm => "the result stands without it",
+        Step::ListCredentials | Step::ListLeftovers | Step::Confirm | Step::Look | Step::ListPrincipals => {
+            "the result stands without it"
+        }
     }
 }
 
@@ -218,6 +228,8 @@ pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
         },
         Step::Lift => lift_by_hand_of(case),
         Step::DeleteRootKey => "sign in as the root user and delete it".to_owned(),
-        Step::ListCredentials | Step::ListLeftovers | Step::Confirm => "look at the user in the IAM console".to_owned(),
+        Step::ListCredentials | Step::ListLeftovers | Step::Confirm | Step::Look | Step::ListPrincipals => {
+            "look at the user in the IAM console".to_owned()
+        }
     }
 }

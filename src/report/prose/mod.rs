@@ -4,6 +4,7 @@ mod by_hand;
 mod done;
 mod failed;
 mod left;
+mod looked;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use self::done::{done, what_goes_on, what_is_gone};
 pub use self::failed::failure;
 use self::failed::named;
 use self::left::why_left;
+use self::looked::{CONTESTED, what_was_seen};
 use crate::case::Case;
 use crate::config::Exemption;
 use crate::credential::{Credential, KeyStatus};
@@ -62,6 +64,11 @@ pub fn result(case: &Case<'_>) -> Words {
             Words::new(format!("{}{}{}", what_is_gone(case), done(case), what_goes_on(case)), remove_leftovers(record))
         }
     };
+    words.what.push_str(&what_was_seen(case));
+    if record.looks.is_contested() {
+        let before = std::mem::replace(&mut words.to_do, CONTESTED.to_owned());
+        words.to_do.extend((!before.is_empty()).then(|| format!("; and {before}")));
+    }
     words.what.extend(record.failures().map(|failed| format!("; {} failed", named(failed.step))));
     words.what.extend(issuer(case));
     words
