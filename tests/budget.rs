@@ -65,7 +65,12 @@ async fn a_cold_start_is_within_its_budget() {
     let binary = release_binary().display().to_string();
     let cost = tokio::task::block_in_place(|| target.cost(&[&binary], &[]));
     match valgrind() {
-        Some(valgrind) => assert_within_budget("instructions", target.instructions(&valgrind, &[&binary], &[]).await),
+        Some(valgrind) => {
+            assert_within_budget("instructions", target.instructions(&valgrind, &[&binary], &[]).await);
+            let hanging = Target::that_hangs_at_the_kill("budget-kill", &two_roots()).await;
+            let measured = hanging.instructions_to_the_kill(&valgrind, &[&binary]).await;
+            assert_within_budget("instructionsToTheKill", measured);
+        }
         None => tell("instructions: skipped, because valgrind is not installed"),
     }
     assert_within_budget("peakMemoryKiB", cost.peak_memory);

@@ -4,7 +4,7 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::answers::results;
 use common::event;
@@ -23,6 +23,19 @@ async fn a_hundred_findings_take_less_than_four_seconds_over_a_few_connections()
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(most_in_flight, MOST_IN_FLIGHT);
     assert!(connections <= MOST_IN_FLIGHT, "{connections} connections for {calls} calls");
+}
+
+/// The most that Lambda's smallest size leaves is far more; what is measured is a debug build.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_credentials_are_looked_at_again_in_little_time_and_memory() {
+    let (iam, findings) = findings(FakeIam::start().await);
+    let function = iam.function(&[("VERIFY_AFTER", "2")]);
+    let started = Instant::now();
+    let answer = tokio::task::block_in_place(|| function.invoke(&Value::Array(findings)));
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(results(&answer).iter().all(|result| result["verifiedAt"].is_string()), "{answer:#}");
+    let peak = function.peak_memory().expect("the process still runs");
+    assert!(peak < 24 * 1024, "{peak} KiB");
 }
 
 /// IAM answers every other call with `Throttling`. What the SDK's attempts do not get through is handed back to SQS.

@@ -2,10 +2,10 @@
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::fake_iam::FakeIam;
+use super::fake_iam::{FakeIam, success};
 use super::ids::{KEY, OWN};
 use super::runtime_api::RuntimeApi;
 use super::tls::{Front, tls_in_front_of};
@@ -30,7 +30,16 @@ impl Target {
     /// IAM with an active key of Bob's, over TLS. A client has to read `trusted` beside the authority's certificate, as
     /// it would read its default certificates.
     pub async fn start(name: &str, trusted: &Path) -> Self {
-        let iam = FakeIam::start().await.key("Bob", KEY);
+        Self::of(FakeIam::start().await.key("Bob", KEY), name, trusted).await
+    }
+
+    /// The same, where the kill is never answered.
+    pub async fn that_hangs_at_the_kill(name: &str, trusted: &Path) -> Self {
+        let hung = success("UpdateAccessKey", "").set_delay(Duration::from_hours(1));
+        Self::of(FakeIam::start().await.key("Bob", KEY).always("UpdateAccessKey", hung), name, trusted).await
+    }
+
+    async fn of(iam: FakeIam, name: &str, trusted: &Path) -> Self {
         let front = tls_in_front_of(iam.address(), name).await;
         let bundle = temporary(&format!("{name}-bundle.pem"));
         let text =
@@ -67,12 +76,36 @@ impl Target {
         Cost { wall, peak_memory: function.peak_memory().expect("the process still runs") }
     }
 
-    /// The instructions of one cold start, from the start of the process to its end after the answer.
-    pub async fn instructions(&self, valgrind: &str, command: &[&str], variables: &[(&str, &str)]) -> u64 {
+    /// The instructions from the start of the process until the mock sees `UpdateAccessKey`, which it never answers. The
+    /// looks of the default configuration are ahead then.
+    pub async fn instructions_to_the_kill(&self, valgrind: &str, command: &[&str]) -> u64 {
+        let runtime = RuntimeApi::start(&event("guardduty-iam-user")).await;
+        let counts = self.counts();
+        let looks = [("VERIFY_AFTER", "5,30")];
+        let mut process = self.under(valgrind, &counts, &runtime, command, &looks);
+        while !self.iam.calls().iter().any(|call| call.action == "UpdateAccessKey") {
+            assert!(process.try_wait().expect("a process").is_none(), "{command:?} ended without a kill");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        end(&mut process);
+        total(&counts)
+    }
+
+    fn counts(&self) -> PathBuf {
         let counts = PathBuf::from(format!("{}.callgrind", self.bundle));
         let _ = std::fs::remove_file(&counts);
-        let runtime = RuntimeApi::start(&event("guardduty-iam-user")).await;
-        let mut process = Command::new(valgrind)
+        counts
+    }
+
+    fn under(
+        &self,
+        valgrind: &str,
+        counts: &Path,
+        runtime: &RuntimeApi,
+        command: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Child {
+        Command::new(valgrind)
             .args(["--tool=callgrind", "--quiet"])
             .arg(format!("--callgrind-out-file={}", counts.display()))
             .args(command)
@@ -83,7 +116,14 @@ impl Target {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .expect("valgrind starts");
+            .expect("valgrind starts")
+    }
+
+    /// The instructions of one cold start, from the start of the process to its end after the answer.
+    pub async fn instructions(&self, valgrind: &str, command: &[&str], variables: &[(&str, &str)]) -> u64 {
+        let counts = self.counts();
+        let runtime = RuntimeApi::start(&event("guardduty-iam-user")).await;
+        let mut process = self.under(valgrind, &counts, &runtime, command, variables);
         let answer = loop {
             if let Some(answer) = runtime.answer().await {
                 break answer;
@@ -93,10 +133,14 @@ impl Target {
         };
         end(&mut process);
         self.assert_key_is_dead(answer);
-        let counts = std::fs::read_to_string(&counts).expect("callgrind has written its counts");
-        let total = counts.lines().find_map(|line| line.strip_prefix("totals: "));
-        total.and_then(|total| total.trim().parse().ok()).expect("callgrind gives a total")
+        total(&counts)
     }
+}
+
+fn total(counts: &Path) -> u64 {
+    let counts = std::fs::read_to_string(counts).expect("callgrind has written its counts");
+    let total = counts.lines().find_map(|line| line.strip_prefix("totals: "));
+    total.and_then(|total| total.trim().parse().ok()).expect("callgrind gives a total")
 }
 
 /// The five roots that are compiled into the function.
