@@ -66,6 +66,7 @@ fn invoke(moto: &Moto, stage: &Stage) -> Result<Output, String> {
         stage.sample.variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     variables.insert("ACCOUNT_ID".to_owned(), json!(stage.account.id));
     variables.insert("VERIFY_AFTER".to_owned(), json!("0"));
+    variables.insert("EVIDENCE".to_owned(), json!("false"));
     let variables_file = temporary("sam-local-variables.json");
     let written = std::fs::write(&variables_file, json!({"Function": variables}).to_string());
     written.map_err(|error| format!("{}: {error}", variables_file.display()))?;

@@ -11,7 +11,7 @@ use crate::names::{AccountId, RoleName};
 
 /// Every variable and its default, which is used where the variable is not set or empty. `template.yaml` has a parameter for
 /// each but the last; `docs/configuration.md` tells what they mean.
-pub const VARIABLES: [(&str, &str); 17] = [
+pub const VARIABLES: [(&str, &str); 18] = [
     ("ACTION", "deactivate"),
     ("CONTAINMENT", "key"),
     ("ROLE_SESSIONS", "report"),
@@ -25,6 +25,7 @@ pub const VARIABLES: [(&str, &str); 17] = [
     ("ROOT_KEYS", "report"),
     ("CUSTOM_SOURCES", ""),
     ("VERIFY_AFTER", "5,30"),
+    ("EVIDENCE", "true"),
     ("DELETE_AFTER_DAYS", "0"),
     ("TOPIC_ARN", ""),
     ("COMMANDS", "true"),
@@ -60,6 +61,8 @@ pub struct Config {
     pub custom_sources: Vec<String>,
     /// `VERIFY_AFTER`: how long after containment credentials are looked at again, rising; empty: never.
     pub verify_after: Vec<Duration>,
+    /// `EVIDENCE`: whether CloudTrail is asked what a credential did.
+    pub evidence: bool,
     /// `COMMANDS`: whether people may give commands.
     pub commands: bool,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
@@ -138,6 +141,7 @@ impl Config {
             &[("report", RoleSessions::Report), ("deny", RoleSessions::Deny), ("revoke", RoleSessions::Revoke)],
         );
         let commands = env.choice("COMMANDS", &[("true", true), ("false", false)]);
+        let evidence = env.choice("EVIDENCE", &[("true", true), ("false", false)]);
         let dry_run = env.choice("DRY_RUN", &[("false", false), ("true", true)]);
         let min_severity = env.severity("MIN_SEVERITY");
         let anomaly_min_severity = env.severity("ANOMALY_MIN_SEVERITY");
@@ -169,6 +173,7 @@ impl Config {
             root_keys,
             custom_sources,
             verify_after,
+            evidence,
             commands,
             account_id,
             effective: env.effective(),
@@ -396,6 +401,7 @@ mod tests {
             ("ROLE_SESSIONS", "Deny"),
             ("COMMANDS", "DISABLED"),
             ("VERIFY_AFTER", "30,5"),
+            ("EVIDENCE", "no"),
             ("DELETE_AFTER_DAYS", "7"),
             ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:security"),
             ("ACCOUNT_ID", "12345678901x"),

@@ -53,6 +53,7 @@ pub fn decide<'c>(
         then,
         dry_run: config.dry_run,
         look: look(finding, config, today),
+        evidence: config.evidence && !config.dry_run && !matches!(finding.basis, Basis::Command(_)),
     })
 }
 

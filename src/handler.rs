@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::BatchItemFailure;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use futures_util::future::{LocalBoxFuture, Shared, join};
+use futures_util::future::{LocalBoxFuture, Shared, join, join_all, select};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
@@ -19,7 +20,7 @@ use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::case::Case;
 use crate::config::Config;
-use crate::containment::{self, Later, Reach, Turns};
+use crate::containment::{self, Asked, Gathering, Later, Reach, Turns};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
@@ -46,6 +47,11 @@ const RESERVE: Duration = Duration::from_millis(500);
 
 /// How long before containment what is new in an account may have been made by who held the credential.
 const BEFORE: TimeDelta = TimeDelta::seconds(60);
+
+/// How long after containment a call shows that a key is not dead, and that a deny does not hold: until then IAM may not
+/// have told every place.
+const KEY_IN_FORCE: TimeDelta = TimeDelta::seconds(10);
+const DENY_IN_FORCE: TimeDelta = TimeDelta::seconds(60);
 
 /// What every invocation needs, made once at start.
 #[derive(Debug)]
@@ -123,6 +129,14 @@ impl<'f> Entry<'f> {
         self.later.is_some() && self.case.plan.as_ref().is_some_and(|plan| !plan.elsewhere.is_empty())
     }
 
+    /// Where CloudTrail is asked about the credential, if it is.
+    fn evidence_is_of_use(&self) -> Option<(AccountId, Asked)> {
+        let Case { finding, plan, record, .. } = &self.case;
+        let contained = record.contained.filter(|_| plan.as_ref().is_some_and(|plan| plan.evidence))?;
+        let region = finding.origin.region.as_ref().map(|region| region.as_str().to_owned());
+        Some((record.account.clone()?, Asked { key: self.case.key()?.clone(), contained, region }))
+    }
+
     fn merge(&mut self, mut other: Self) {
         self.case.merge(other.case);
         self.messages.append(&mut other.messages);
@@ -166,11 +180,11 @@ where
     }
     let others = stream::iter(others.into_values()).for_each_concurrent(ACCOUNTS, |mut entries| async move {
         contain_in_account(&mut entries, SHARE, reach, clock).await;
-        looks.at(&mut entries, SHARE, reach, clock).boxed_local().await;
+        looks.after(&mut entries, SHARE, reach, clock).boxed_local().await;
     });
     let here = async {
         contain_in_account(&mut own, CONCURRENCY, reach, clock).await;
-        looks.at(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
+        looks.after(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
     };
     join(here, others).await;
 }
@@ -233,13 +247,60 @@ struct Looks<'a> {
 }
 
 impl Looks<'_> {
+    /// The looks at the credentials of one account, and the evidence that is gathered while they wait.
+    async fn after<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
+    where
+        F: Fn(&AccountId) -> O,
+        O: Future<Output = Result<Iam, AwsError>>,
+    {
+        self.stop_where_failed(entries);
+        let mut asked: HashMap<AccountId, (Vec<usize>, Vec<Asked>)> = HashMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            if let Some((account, about)) = entry.evidence_is_of_use() {
+                let (indexes, all) = asked.entry(account).or_default();
+                indexes.push(index);
+                all.push(about);
+            }
+        }
+        let asked: Vec<_> = asked.into_iter().collect();
+        let gatherings: Vec<_> =
+            asked.iter().map(|(_, (_, about))| RefCell::new(Gathering::about(about, clock.now()))).collect();
+        // It does not make the invocation longer than the looks do.
+        let last = self.times.last().copied();
+        let last_look = |about: &Asked| last.map(|last| clock.of(about.contained) + last);
+        let gathering = join_all(asked.iter().zip(&gatherings).map(|((account, (_, about)), gathering)| {
+            let end = about.iter().filter_map(last_look).max();
+            let end = end.unwrap_or_else(|| tokio::time::Instant::now() + FOR_READS).min(clock.deadline);
+            containment::gather(about, account, gathering, reach, end)
+        }));
+        let gathering = async {
+            let mut stopped = self.stop.subscribe();
+            select(pin!(gathering), pin!(stopped.wait_for(|stop| *stop))).await;
+        };
+        join(self.at(entries, share, reach, clock), gathering.boxed_local()).await;
+        for ((_, (indexes, about)), gathering) in asked.iter().zip(gatherings) {
+            let (evidence, mut failed) = gathering.into_inner().end();
+            for ((index, about), (evidence, last_used)) in indexes.iter().zip(about).zip(evidence) {
+                let Some(entry) = entries.get_mut(*index) else { continue };
+                let record = &mut entry.case.record;
+                let after = if about.key.is_temporary() { DENY_IN_FORCE } else { KEY_IN_FORCE };
+                record.looks.used_after = evidence.last_alive.filter(|last| *last > about.contained + after);
+                if record.looks.used_after.is_some() {
+                    record.looks.verified = None;
+                }
+                record.evidence = Some(evidence);
+                record.last_used = last_used;
+                record.failed.append(&mut failed);
+            }
+        }
+    }
+
     /// The looks at the credentials of one account. A credential that waits for its look holds no place.
     async fn at<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
     where
         F: Fn(&AccountId) -> O,
         O: Future<Output = Result<Iam, AwsError>>,
     {
-        self.stop_where_failed(entries);
         let is_looked_at = |entry: &&mut Entry<'_>| {
             let looks = entry.case.plan.as_ref().is_some_and(|plan| plan.look.is_some());
             looks && entry.case.record.contained.is_some()

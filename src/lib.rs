@@ -22,6 +22,7 @@ pub mod credential;
 pub mod decision;
 #[doc(hidden)]
 pub mod event;
+mod evidence;
 mod failure;
 #[doc(hidden)]
 pub mod finding;

@@ -161,7 +161,7 @@ fn is_unique_id(text: &str, prefix: &str) -> bool {
 
 /// Text that somebody else wrote, made harmless for logs, terminals and notifications: control and invisible
 /// characters are escaped, and it is cut to a length that a line can hold.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct ForeignText(String);
 

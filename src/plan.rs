@@ -25,6 +25,8 @@ pub struct Plan<'c> {
     pub dry_run: bool,
     /// Whether and how the credential is looked at again, a while after it was contained.
     pub look: Option<Look<'c>>,
+    /// Whether CloudTrail is asked what the credential did.
+    pub evidence: bool,
 }
 
 /// What a look at a contained credential may change beside it.
@@ -186,13 +188,20 @@ pub enum Step {
     Look,
     /// Reading which users and roles were made meanwhile.
     ListPrincipals,
+    /// Reading from CloudTrail what the credential did.
+    GatherEvidence,
 }
 
 impl Step {
     /// Whether it changes nothing and only gives more information: the result is valid without it.
     pub fn only_informs(self) -> bool {
         match self {
-            Self::ListCredentials | Self::ListLeftovers | Self::Confirm | Self::Look | Self::ListPrincipals => true,
+            Self::ListCredentials
+            | Self::ListLeftovers
+            | Self::Confirm
+            | Self::Look
+            | Self::ListPrincipals
+            | Self::GatherEvidence => true,
             Self::FindOwner
             | Self::SetStatus(_)
             | Self::CheckPrincipal

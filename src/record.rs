@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::config::Protection;
 use crate::credential::{KeyStatus, Principal, ReservedRole};
+use crate::evidence::Evidence;
 use crate::failure::{Cause, Failed};
 use crate::finding::{NotInForce, Severity};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
@@ -44,6 +45,21 @@ pub struct Record {
     pub contained: Option<DateTime<Utc>>,
     /// What was seen a while later.
     pub looks: Looks,
+    /// What the credential did, by CloudTrail.
+    pub evidence: Option<Evidence>,
+    /// When and where the key was used last, by IAM.
+    pub last_used: Option<LastUsed>,
+}
+
+/// The last use of a key: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyLastUsed.html>.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LastUsed {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The service, such as `s3`.
+    pub service: ForeignText,
+    /// The Region.
+    pub region: ForeignText,
 }
 
 /// What looks at a credential saw after it was contained.
@@ -59,6 +75,8 @@ pub struct Looks {
     pub deny_removed: bool,
     /// The newer keys of the same user that were deactivated.
     pub new_keys: Vec<AccessKeyId>,
+    /// When the credential was used after it should have been dead.
+    pub used_after: Option<DateTime<Utc>>,
     /// The newer keys of the same user that were not touched.
     pub newer_keys: Vec<AccessKeyId>,
     /// What was made in the account since a minute before.
@@ -68,7 +86,7 @@ pub struct Looks {
 impl Looks {
     /// Whether somebody worked against the containment.
     pub fn is_contested(&self) -> bool {
-        self.reactivated || self.deny_removed || !self.new_keys.is_empty()
+        self.reactivated || self.deny_removed || !self.new_keys.is_empty() || self.used_after.is_some()
     }
 }
 

@@ -31,10 +31,26 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("BreakGlassPrincipals", &["", BREAK_GLASS]),
     ("ReplayFailedEvents", &["DISABLED", "ENABLED"]),
     ("VerifyAfter", &["5,30", "0"]),
+    ("Evidence", &["true", "false"]),
 ];
+
+/// Those whose permissions depend on no other parameter: they are changed together, so that there are not more
+/// combinations than can be tried.
+const ALONE: [&str; 3] = ["ReplayFailedEvents", "Evidence", "WithinOrganization"];
 
 /// Every combination of them.
 fn combinations() -> Vec<Parameters> {
+    let is_changed = |one: &Parameters, name: &str| {
+        let default = PARAMETERS.iter().find(|(known, _)| *known == name).map(|(_, values)| values[0]);
+        one.get(name).copied() != default
+    };
+    let together = |one: &Parameters| ALONE.iter().all(|name| is_changed(one, name) == is_changed(one, ALONE[0]));
+    let mut all = every_combination();
+    all.retain(together);
+    all
+}
+
+fn every_combination() -> Vec<Parameters> {
     let with_each = |all: Vec<Parameters>, (name, values): &(&'static str, &'static [&'static str])| {
         let with = |one: &Parameters| {
             let one = one.clone();
@@ -97,6 +113,7 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
         ("MEMBER_ROLE", parameters["MemberRole"]),
         ("ROOT_KEYS", parameters["RootKeys"]),
         ("VERIFY_AFTER", parameters["VerifyAfter"]),
+        ("EVIDENCE", parameters["Evidence"]),
     ];
     let mut calls = Vec::new();
     for account in [OWN, MEMBER] {
@@ -224,7 +241,8 @@ fn allows(statements: &[Value], action: &str, resource: &str, context: &[(&str, 
 /// The actions that the statements allow, but for those by which Lambda writes logs and keeps failed events.
 fn actions(statements: &[Value]) -> BTreeSet<String> {
     let actions = statements.iter().filter(|statement| statement["Effect"] == "Allow").flat_map(actions_of);
-    actions.filter(|action| action.starts_with("iam:") || action.starts_with("sts:")).collect()
+    let of_calls = |action: &String| ["iam:", "sts:", "cloudtrail:"].iter().any(|service| action.starts_with(service));
+    actions.filter(of_calls).collect()
 }
 
 fn actions_of(statement: &Value) -> Vec<String> {
@@ -273,7 +291,14 @@ fn the_default_roles_can_do_nothing_but_read_and_change_the_status_of_keys() {
     for name in ["template.yaml", "member-role.yaml"] {
         assert_eq!(
             actions(&statements(&template(name), &defaults, OWN)).into_iter().collect::<Vec<_>>(),
-            ["iam:GetAccessKeyLastUsed", "iam:ListAccessKeys", "iam:ListRoles", "iam:ListUsers", "iam:UpdateAccessKey"],
+            [
+                "cloudtrail:LookupEvents",
+                "iam:GetAccessKeyLastUsed",
+                "iam:ListAccessKeys",
+                "iam:ListRoles",
+                "iam:ListUsers",
+                "iam:UpdateAccessKey"
+            ],
             "{name}"
         );
     }
@@ -422,7 +447,9 @@ fn no_policy_allows_what_can_grant_but_that_of_revoke_which_may_put_documents_on
     for (name, parameters, statements) in distinct_policies().values() {
         let account = if *name == "template.yaml" { OWN } else { MEMBER };
         // IAM knows no smaller resource of these: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
-        let lists = |statement: &Value| statement["Action"] == json!(["iam:ListRoles", "iam:ListUsers"]);
+        let lists = |statement: &Value| {
+            [json!(["iam:ListRoles", "iam:ListUsers"]), json!("cloudtrail:LookupEvents")].contains(&statement["Action"])
+        };
         let is_wide = |statement: &&Value| statement["Resource"] == "*" && !lists(statement);
         assert!(!statements.iter().any(|statement| is_wide(&statement)), "{name} {parameters:?}");
         for [action, resource, task] in OTHER_GRANTS {
@@ -526,6 +553,13 @@ const ACCEPTED: &[(&str, &str, &[&str], &str)] = &[
         "pinned to policies and groups that deny and grant nothing",
     ),
     ("cfripper", "PrivilegeEscalationRule", &["iam:putrolepolicy"], "RoleSessions=revoke alone, as above"),
+    ("cfripper", "WildcardResourceRule", &["cloudtrail:lookupevents"], "CloudTrail knows no smaller resource of it"),
+    (
+        "cfripper",
+        "IAMRolesOverprivilegedRule",
+        &["cloudtrail:lookupevents"],
+        "it reads what is recorded, and Evidence takes it away",
+    ),
 ];
 
 #[test]
@@ -575,7 +609,8 @@ const STOLEN: &[(&str, &str, &str)] = &[
     (
         "",
         "",
-        "Deactivate every key of every user, and make dead ones active again. Find out whose a key is, and which users and roles there are.",
+        "Deactivate every key of every user, and make dead ones active again. Find out whose a key is, which users and \
+         roles there are, and what credentials did.",
     ),
     ("Action", "delete", "Delete every key of every user. Nobody can take that back."),
     (
@@ -612,6 +647,7 @@ const STOLEN: &[(&str, &str, &str)] = &[
          devices. Nobody can take that back.",
     ),
     ("ReplayFailedEvents", "ENABLED", "Read and delete the events that failed, so that nobody learns of them."),
+    ("Evidence", "false", "Less: it cannot read what is recorded of the account's credentials."),
     ("VerifyAfter", "0", "Less: it cannot find out which users and roles there are."),
     ("BreakGlassPrincipals", BREAK_GLASS, "Less: nothing can be put on these users and roles."),
 ];

@@ -15,8 +15,8 @@ use super::newcomers::time;
 use super::{Refusal, call, found, or_refusal, sound};
 use crate::credential::KeyStatus;
 use crate::failure::{AwsError, AwsErrorKind};
-use crate::names::{AccessKeyId, AccountId, UserName};
-use crate::record::ListedKey;
+use crate::names::{AccessKeyId, AccountId, ForeignText, UserName};
+use crate::record::{LastUsed, ListedKey};
 
 /// IAM of one account.
 #[derive(Clone, Debug)]
@@ -95,6 +95,22 @@ impl Iam {
             Err(refusal) if is_about_an_unknown_key(&refusal, key) => Ok(None),
             Err(refusal) => Err(refusal.error),
         }
+    }
+
+    /// `iam:GetAccessKeyLastUsed`: when a key was used last; `None` when it never was, or is not there.
+    ///
+    /// # Errors
+    /// When IAM did not answer the question.
+    pub async fn last_used(&self, key: &AccessKeyId) -> Result<Option<LastUsed>, AwsError> {
+        let request = self.client.get_access_key_last_used().access_key_id(key.as_str());
+        let answer = match or_refusal("iam:GetAccessKeyLastUsed", request.send()).await {
+            Err(refusal) if is_about_an_unknown_key(&refusal, key) => return Ok(None),
+            answer => answer.map_err(|refusal| refusal.error)?,
+        };
+        Ok(answer.access_key_last_used().and_then(|last| {
+            let [service, region] = [last.service_name(), last.region()].map(ForeignText::new);
+            Some(LastUsed { at: last.last_used_date().and_then(time)?, service, region })
+        }))
     }
 
     /// `iam:ListAccessKeys`: the keys of a user; `None` when there is no such user.

@@ -11,6 +11,7 @@ pub mod principals;
 mod retries;
 pub mod root;
 mod sound;
+pub mod trail;
 
 use std::error::Error;
 use std::time::SystemTime;

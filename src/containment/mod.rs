@@ -1,11 +1,13 @@
 //! Carries a plan out, step by step, into a record. The first step kills the credential; whatever else there is to do
 //! comes after it.
 
+mod gathering;
 mod key;
 mod look;
 mod principal;
 mod root_key;
 
+pub use self::gathering::{Asked, Gathering, gather};
 pub use self::look::{look, new_principals};
 
 use std::cell::RefCell;

@@ -116,6 +116,7 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::Confirm => "confirm",
         Step::Look => "look",
         Step::ListPrincipals => "list_principals",
+        Step::GatherEvidence => "gather_evidence",
     };
     let kind = match &failed.cause {
         Cause::Aws(_) if failed.is_not_permitted() => "not_permitted",

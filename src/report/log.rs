@@ -135,6 +135,8 @@ fn line(
                 newer_keys = json(looks::newer_keys(record)),
                 new_keys_undo = json(looks::new_keys_undo(case)),
                 new_principals = json(looks::new_principals(record)),
+                last_used = json(record.last_used.as_ref()),
+                evidence = json(record.evidence.as_ref()),
                 sibling_keys = siblings(case),
                 other_credentials = json(record.other_credentials.as_ref()),
                 undo,

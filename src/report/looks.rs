@@ -19,6 +19,8 @@ pub struct Contested {
     new_keys: Vec<AccessKeyId>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deny_removed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used_after: Option<String>,
 }
 
 pub fn contested(record: &Record) -> Option<Contested> {
@@ -27,6 +29,7 @@ pub fn contested(record: &Record) -> Option<Contested> {
         reactivated: looks.reactivated,
         new_keys: looks.new_keys.clone(),
         deny_removed: looks.deny_removed,
+        used_after: looks.used_after.map(seconds),
     })
 }
 

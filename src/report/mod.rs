@@ -19,9 +19,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::case::Case;
 use crate::credential::KeyStatus;
 use crate::event::EventError;
+use crate::evidence::Evidence;
 use crate::finding::Origin;
 use crate::names::{AccessKeyId, AccountId, UserName};
-use crate::record::{KeysSeen, NewPrincipals, OtherCredentials, Outcome};
+use crate::record::{KeysSeen, LastUsed, NewPrincipals, OtherCredentials, Outcome};
 
 /// The answer of an invocation.
 #[derive(Debug, Serialize)]
@@ -93,6 +94,10 @@ struct Report {
     newer_keys: Option<Vec<AccessKeyId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_principals: Option<NewPrincipals>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<LastUsed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     keys: Option<Keys>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +125,8 @@ impl Report {
             new_keys_undo: looks::new_keys_undo(case),
             newer_keys: looks::newer_keys(record).map(<[_]>::to_vec),
             new_principals: looks::new_principals(record).cloned(),
+            last_used: record.last_used.clone(),
+            evidence: record.evidence.clone(),
             keys: record.seen.as_ref().map(Keys::new),
             other_credentials: record.other_credentials.clone(),
             undo: command::undo(case),

@@ -259,6 +259,7 @@ fn failed() -> Vec<Row> {
         (Step::ListCredentials, "iam:GetLoginProfile", None),
         (Step::Look, "iam:ListAccessKeys", None),
         (Step::ListPrincipals, "iam:ListUsers", None),
+        (Step::GatherEvidence, "cloudtrail:LookupEvents", None),
     ];
     let mut rows = Vec::new();
     for (step, call, disagreement) in steps {
@@ -300,7 +301,8 @@ fn of_failed(failed: &Failed) -> Row {
         | Step::ListCredentials
         | Step::Confirm
         | Step::Look
-        | Step::ListPrincipals => key_of("IAMUser", KEY),
+        | Step::ListPrincipals
+        | Step::GatherEvidence => key_of("IAMUser", KEY),
     };
     let is_first = matches!(failed.step, Step::FindOwner | Step::SetStatus(_));
     let deactivated = matches!(finding.credential, Credential::UserKey { .. }) && !is_first;

@@ -81,7 +81,7 @@ impl Target {
     pub async fn instructions_to_the_kill(&self, valgrind: &str, command: &[&str]) -> u64 {
         let runtime = RuntimeApi::start(&event("guardduty-iam-user")).await;
         let counts = self.counts();
-        let looks = [("VERIFY_AFTER", "5,30")];
+        let looks = [("VERIFY_AFTER", "5,30"), ("EVIDENCE", "true")];
         let mut process = self.under(valgrind, &counts, &runtime, command, &looks);
         while !self.iam.calls().iter().any(|call| call.action == "UpdateAccessKey") {
             assert!(process.try_wait().expect("a process").is_none(), "{command:?} ended without a kill");
@@ -111,6 +111,7 @@ impl Target {
             .args(command)
             .env_clear()
             .env("VERIFY_AFTER", "0")
+            .env("EVIDENCE", "false")
             .envs(runtime.variables())
             .envs(self.variables(variables))
             .stdin(Stdio::null())

@@ -15,6 +15,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond};
 
+use serde_json::{Value, json};
+
 use super::Function;
 use super::ids::{KEY, OTHER_KEY, OWN, USER_ID};
 
@@ -60,6 +62,8 @@ struct State {
     delay: Duration,
     /// Users of the function's account beside those that are named, so that its list has pages.
     crowd: usize,
+    /// CloudTrail's records, by account, Region and access key ID.
+    trail: Vec<(String, String, String, Value)>,
     /// When principals were made that were not made long ago, by account and `user/NAME` or `role/NAME`.
     made: BTreeMap<(String, String), DateTime<Utc>>,
 }
@@ -100,8 +104,25 @@ pub struct Call {
 }
 
 impl Call {
-    fn of(body: &[u8], signature: &str) -> Self {
-        let parameters: BTreeMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
+    fn of(body: &[u8], signature: &str, target: &str) -> Self {
+        let parameters: BTreeMap<_, _> = match target.split_once('.') {
+            None => form_urlencoded::parse(body).into_owned().collect(),
+            // A service that speaks JSON.
+            Some((_, action)) => {
+                let input: Value = serde_json::from_slice(body).expect("JSON");
+                let text = |value: &Value| value.as_str().map(str::to_owned);
+                let key = text(&input["LookupAttributes"][0]["AttributeValue"]);
+                let page = text(&input["NextToken"]);
+                let region = signature.split('/').nth(2).map(str::to_owned);
+                let given = [
+                    ("Action", Some(action.to_owned())),
+                    ("AccessKeyId", key),
+                    ("NextToken", page),
+                    ("Region", region),
+                ];
+                given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+            }
+        };
         let signer = signature.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
         // The fake writes the account into the credentials that it hands out.
         let account = signer.strip_prefix(HANDED_OUT).and_then(|rest| rest.get(..12)).unwrap_or(OWN);
@@ -128,6 +149,7 @@ impl Call {
     pub fn permission(&self) -> String {
         let service = match self.action.as_str() {
             "AssumeRole" | "AssumeRoot" | "GetCallerIdentity" => "sts",
+            "LookupEvents" => "cloudtrail",
             _ => "iam",
         };
         format!("{service}:{}", self.action)
@@ -141,6 +163,7 @@ impl Call {
             "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
             "GetAccessKeyLastUsed" | "ListUsers" => of(&self.account, "user/*"),
             "ListRoles" => of(&self.account, "role/*"),
+            "LookupEvents" => format!("arn:aws:cloudtrail:us-east-1:{}:any", self.account),
             "AddUserToGroup" | "RemoveUserFromGroup" => {
                 of(&self.account, &format!("group/key-remediator/{}", self.parameter("GroupName")))
             }
@@ -244,6 +267,18 @@ impl FakeIam {
         state.made.insert((account.to_owned(), format!("role/{}", name.to_lowercase())), created);
         let [account, name, id, path] = [account, name, "AROANEWROLEEXAMPLE", "/"].map(str::to_owned);
         state.roles.push(Role { account, name, id, path });
+    }
+
+    /// A record of CloudTrail's in the function's account, of a call that a credential made.
+    pub fn record(&self, region: &str, key: &str, name: &str, at: DateTime<Utc>, more: &Value) {
+        let mut record = json!({
+            "eventTime": date(at), "eventName": name, "awsRegion": region, "sourceIPAddress": "198.51.100.7",
+            "requestParameters": null, "responseElements": null,
+        });
+        for (field, value) in more.as_object().expect("an object") {
+            record[field] = value.clone();
+        }
+        self.state().trail.push((OWN.to_owned(), region.to_owned(), key.to_owned(), record));
     }
 
     /// So many users more in the function's account, made long ago.
@@ -490,8 +525,8 @@ impl std::fmt::Debug for Responder {
 
 impl Respond for Responder {
     fn respond(&self, request: &Request) -> wiremock::ResponseTemplate {
-        let signature = request.headers.get("authorization").and_then(|value| value.to_str().ok());
-        self.answer(&Call::of(&request.body, signature.unwrap_or_default())).into()
+        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.answer(&Call::of(&request.body, header("authorization"), header("x-amz-target"))).into()
     }
 }
 
@@ -499,8 +534,10 @@ impl Respond for Responder {
 impl HttpConnector for Responder {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = request.body().bytes().unwrap_or_default();
-        let Answer { status, body, delay, .. } =
-            self.answer(&Call::of(body, request.headers().get("authorization").unwrap_or_default()));
+        let Answer { status, body, delay, .. } = {
+            let header = |name: &str| request.headers().get(name).unwrap_or_default();
+            self.answer(&Call::of(body, header("authorization"), header("x-amz-target")))
+        };
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(delay).await;
             Ok(HttpResponse::new(status.try_into().expect("a status"), SdkBody::from(body)))
@@ -546,6 +583,7 @@ impl State {
             ),
             "GetAccessKeyLastUsed" => self.owner(call),
             "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => self.key_call(call),
+            "LookupEvents" => self.looked_up(call),
             "ListUsers" => self.all_users(call),
             "ListRoles" => {
                 let roles = self.roles.iter().filter(|role| role.account == call.account);
@@ -609,6 +647,21 @@ impl State {
         )
     }
 
+    /// In pages of 50, newest first.
+    fn looked_up(&self, call: &Call) -> Answer {
+        let (key, region) = (call.parameter("AccessKeyId"), call.parameter("Region"));
+        let is_its = |record: &&(String, String, String, Value)| {
+            (&record.0, &record.1, &record.2) == (&call.account, &region, &key)
+        };
+        let records: Vec<_> = self.trail.iter().filter(is_its).collect();
+        let first = call.parameter("NextToken").parse::<usize>().unwrap_or_default();
+        let events = records.iter().rev().skip(first).take(50);
+        let events: Vec<_> = events.map(|(.., record)| json!({"CloudTrailEvent": record.to_string()})).collect();
+        let next = (first + 50 < records.len()).then(|| (first + 50).to_string());
+        Answer::new(200)
+            .set_body_raw(json!({"Events": events, "NextToken": next}).to_string(), "application/x-amz-json-1.1")
+    }
+
     /// In pages as large as the call asks for, 100 if it does not.
     fn all_users(&self, call: &Call) -> Answer {
         let of_keys = self.keys.iter().filter(|key| key.account == call.account && key.user != ROOT_USER);
@@ -644,8 +697,8 @@ impl State {
             Some(key) => success(
                 &call.action,
                 &format!(
-                    "<UserName>{}</UserName><AccessKeyLastUsed><Region>N/A</Region><ServiceName>N/A</ServiceName>\
-                     </AccessKeyLastUsed>",
+                    "<UserName>{}</UserName><AccessKeyLastUsed><Region>us-east-1</Region><ServiceName>s3</ServiceName>\
+                     <LastUsedDate>2026-11-20T03:04:05Z</LastUsedDate></AccessKeyLastUsed>",
                     key.user
                 ),
             ),

@@ -188,8 +188,9 @@ impl Function<'_> {
             .env_clear()
             .env("AWS_REGION", "us-east-1")
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "60")
-            // Where a test says nothing of looks it does not wait for them.
+            // Where a test says nothing of looks and evidence it does not wait for them.
             .env("VERIFY_AFTER", "0")
+            .env("EVIDENCE", "false")
             .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

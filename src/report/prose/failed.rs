@@ -99,6 +99,7 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::ListLeftovers => format!("read whether an earlier version left inline policies on {on}"),
         Step::Confirm => format!("read the state of {key}"),
         Step::Look => format!("see whether {key} is dead still, and what was denied with it"),
+        Step::GatherEvidence => format!("read from CloudTrail what {key} did"),
         Step::ListPrincipals => format!("read which users and roles are new in account {}", account(case)),
     }
 }
@@ -117,7 +118,8 @@ pub(super) fn not_confirmed(case: &Case<'_>, key: &str, step: Step) -> String {
         | Step::ListLeftovers
         | Step::Confirm
         | Step::Look
-        | Step::ListPrincipals => format!("could not {}", attempted(case, key, step)),
+        | Step::ListPrincipals
+        | Step::GatherEvidence => format!("could not {}", attempted(case, key, step)),
     }
 }
 
@@ -136,6 +138,7 @@ pub(super) fn named(step: Step) -> &'static str {
         Step::Confirm => "confirming",
         Step::Look => "looking again",
         Step::ListPrincipals => "listing new users and roles",
+        Step::GatherEvidence => "reading from CloudTrail",
     }
 }
 
@@ -203,9 +206,12 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
         }
         Step::CheckPrincipal | Step::Deny(_) => "sessions may still work",
         Step::Lift => "denies may still be in place",
-        Step::ListCredentials | Step::ListLeftovers | Step::Confirm | Step::Look | Step::ListPrincipals => {
-            "the result stands without it"
-        }
+        Step::ListCredentials
+        | Step::ListLeftovers
+        | Step::Confirm
+        | Step::Look
+        | Step::ListPrincipals
+        | Step::GatherEvidence => "the result stands without it",
     }
 }
 
@@ -228,8 +234,11 @@ pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
         },
         Step::Lift => lift_by_hand_of(case),
         Step::DeleteRootKey => "sign in as the root user and delete it".to_owned(),
-        Step::ListCredentials | Step::ListLeftovers | Step::Confirm | Step::Look | Step::ListPrincipals => {
-            "look at the user in the IAM console".to_owned()
-        }
+        Step::ListCredentials
+        | Step::ListLeftovers
+        | Step::Confirm
+        | Step::Look
+        | Step::ListPrincipals
+        | Step::GatherEvidence => "look at the user in the IAM console".to_owned(),
     }
 }

@@ -1,8 +1,10 @@
 //! What was seen a while after a credential was contained.
 
 use crate::case::Case;
+use crate::evidence::Made;
 use crate::names::{AccessKeyId, ForeignText};
 use crate::record::{Done, NewPrincipals};
+use crate::report::looks::seconds;
 
 /// What came back, what is new, and what was not seen.
 pub(super) fn what_was_seen(case: &Case<'_>) -> String {
@@ -24,14 +26,33 @@ pub(super) fn what_was_seen(case: &Case<'_>) -> String {
         seen.push_str("; somebody had taken the deny away");
         seen.push_str(if is_back { ", and it was put back" } else { "" });
     }
+    if let Some(time) = looks.used_after {
+        seen.extend(["; by CloudTrail it was used at ", &seconds(time), ", when it should have been dead"]);
+    }
     if !looks.newer_keys.is_empty() {
         seen.extend(["; the newer access key ", &joined(&looks.newer_keys), " of the same user was not touched"]);
     }
     seen.push_str(&new_principals(&looks.new_principals));
+    seen.push_str(&made(case));
     if looks.incomplete {
         seen.push_str("; not everything could be looked at again");
     }
     seen
+}
+
+/// How many things are named in a sentence; the field `evidence` has more.
+const NAMED: usize = 10;
+
+/// What the credential made, by CloudTrail.
+fn made(case: &Case<'_>) -> String {
+    let Some(evidence) = &case.record.evidence else { return String::new() };
+    let made = evidence.made.iter().take(NAMED).map(|Made { kind, name, .. }| match name {
+        Some(name) => format!("{kind} {name}"),
+        None => kind.to_string(),
+    });
+    let made: Vec<_> = made.collect();
+    let more = if evidence.made.len() > NAMED { " and more" } else { "" };
+    if made.is_empty() { String::new() } else { format!("; by CloudTrail it called {}{more}", made.join(", ")) }
 }
 
 fn joined(keys: &[AccessKeyId]) -> String {
