@@ -1,33 +1,34 @@
 //! One event in, one answer out: the pipeline that `lib.rs` describes, for several credentials at a time.
 
+mod looks;
+
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::BatchItemFailure;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use futures_util::future::{LocalBoxFuture, Shared, join, join_all, select};
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::{LocalBoxFuture, Shared, join};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout_at;
+use tokio::sync::Semaphore;
 
+use self::looks::Looks;
 use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
 use crate::case::Case;
 use crate::config::Config;
-use crate::containment::{self, Asked, Gathering, Later, Reach, Turns};
+use crate::containment::{self, Asked, Later, Reach, Turns};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
 use crate::finding::Finding;
 use crate::names::AccountId;
 use crate::plan::Plan;
-use crate::record::{Record, Sight};
+use crate::record::Record;
 use crate::report::{Answer, Failure, log};
 
 /// How many credentials of the function's own account are worked on at a time: IAM throttles callers that ask for much more.
@@ -44,14 +45,6 @@ const FOR_READS: Duration = Duration::from_secs(5);
 
 /// What is kept back of an invocation's time to write the answer before Lambda ends it.
 const RESERVE: Duration = Duration::from_millis(500);
-
-/// How long before containment what is new in an account may have been made by who held the credential.
-const BEFORE: TimeDelta = TimeDelta::seconds(60);
-
-/// How long after containment a call shows that a key is not dead, and that a deny does not hold: until then IAM may not
-/// have told every place.
-const KEY_IN_FORCE: TimeDelta = TimeDelta::seconds(10);
-const DENY_IN_FORCE: TimeDelta = TimeDelta::seconds(60);
 
 /// What every invocation needs, made once at start.
 #[derive(Debug)]
@@ -95,9 +88,9 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let mut entries = entries(&items, app);
     let opened = Opened::default();
     let open = |account: &AccountId| opened.iam(app, account);
-    let reach = Reach { accounts: &app.accounts, open, turns: Turns::default() };
-    let stop = watch::Sender::new(false);
-    let looks = Looks { times: &app.config.verify_after, stop: &stop };
+    let named = entries.iter().filter(|entry| entry.case.plan.is_some()).filter_map(|entry| entry.case.key().cloned());
+    let reach = Reach { accounts: &app.accounts, open, turns: Turns::default(), named: named.collect() };
+    let looks = Looks::new(&app.config.verify_after);
     contain(&mut entries, &reach, &looks, &clock).await;
     tell(&items, &entries, &context.env_config.function_name);
     answer(&items, &entries)
@@ -117,11 +110,8 @@ impl<'f> Entry<'f> {
             Ok(plan) => (Some(plan), None),
             Err(left) => (None, Some(left)),
         };
-        Self {
-            case: Case::new(finding, plan, Record { left, ..Record::default() }),
-            later: None,
-            messages: vec![message],
-        }
+        let record = Record { left, ..Record::default() };
+        Self { case: Case::new(finding, plan, record), later: None, messages: vec![message] }
     }
 
     /// Whether the credential is not dead yet, and other accounts can be asked for it.
@@ -164,7 +154,7 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
 /// Carries all plans out. Accounts do not wait for each other: one that hangs costs the others nothing. In each account
 /// the keys are killed first. Then comes what else changes something, on users and roles, whose turn a kill must not wait
 /// for; and at last what only informs, for which there is not much time.
-async fn contain<F, O>(entries: &mut [Entry<'_>], reach: &Reach<'_, F>, looks: &Looks<'_>, clock: &Clock)
+async fn contain<'a, F, O>(entries: &mut [Entry<'_>], reach: &'a Reach<'a, F>, looks: &Looks<'a>, clock: &'a Clock)
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
@@ -178,12 +168,16 @@ where
             None => {}
         }
     }
-    let others = stream::iter(others.into_values()).for_each_concurrent(ACCOUNTS, |mut entries| async move {
-        contain_in_account(&mut entries, SHARE, reach, clock).await;
+    // Who waits for a look holds no place: the kills of other accounts come first.
+    let places = Semaphore::new(ACCOUNTS);
+    let others = stream::iter(others.into_values()).for_each_concurrent(None, async |mut entries| {
+        if let Ok(_place) = places.acquire().await {
+            contain_in_account(&mut entries, SHARE, reach, clock).boxed_local().await;
+        }
         looks.after(&mut entries, SHARE, reach, clock).boxed_local().await;
     });
     let here = async {
-        contain_in_account(&mut own, CONCURRENCY, reach, clock).await;
+        contain_in_account(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
         looks.after(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
     };
     join(here, others).await;
@@ -236,153 +230,6 @@ where
         containment::inform(plan, &mut entry.case.record, reach, deadline).await;
     })
     .await;
-}
-
-/// The looks at what was contained, some seconds later.
-struct Looks<'a> {
-    /// How long after containment.
-    times: &'a [Duration],
-    /// Told as soon as a step failed: then the invocation ends at once, so that it is tried again.
-    stop: &'a watch::Sender<bool>,
-}
-
-impl Looks<'_> {
-    /// The looks at the credentials of one account, and the evidence that is gathered while they wait.
-    async fn after<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
-    where
-        F: Fn(&AccountId) -> O,
-        O: Future<Output = Result<Iam, AwsError>>,
-    {
-        self.stop_where_failed(entries);
-        let mut asked: HashMap<AccountId, (Vec<usize>, Vec<Asked>)> = HashMap::new();
-        for (index, entry) in entries.iter().enumerate() {
-            if let Some((account, about)) = entry.evidence_is_of_use() {
-                let (indexes, all) = asked.entry(account).or_default();
-                indexes.push(index);
-                all.push(about);
-            }
-        }
-        let asked: Vec<_> = asked.into_iter().collect();
-        let gatherings: Vec<_> =
-            asked.iter().map(|(_, (_, about))| RefCell::new(Gathering::about(about, clock.now()))).collect();
-        // It does not make the invocation longer than the looks do.
-        let last = self.times.last().copied();
-        let last_look = |about: &Asked| last.map(|last| clock.of(about.contained) + last);
-        let gathering = join_all(asked.iter().zip(&gatherings).map(|((account, (_, about)), gathering)| {
-            let end = about.iter().filter_map(last_look).max();
-            let end = end.unwrap_or_else(|| tokio::time::Instant::now() + FOR_READS).min(clock.deadline);
-            containment::gather(about, account, gathering, reach, end)
-        }));
-        let gathering = async {
-            let mut stopped = self.stop.subscribe();
-            select(pin!(gathering), pin!(stopped.wait_for(|stop| *stop))).await;
-        };
-        join(self.at(entries, share, reach, clock), gathering.boxed_local()).await;
-        for ((_, (indexes, about)), gathering) in asked.iter().zip(gatherings) {
-            let (evidence, mut failed) = gathering.into_inner().end();
-            for ((index, about), (evidence, last_used)) in indexes.iter().zip(about).zip(evidence) {
-                let Some(entry) = entries.get_mut(*index) else { continue };
-                let record = &mut entry.case.record;
-                let after = if about.key.is_temporary() { DENY_IN_FORCE } else { KEY_IN_FORCE };
-                record.looks.used_after = evidence.last_alive.filter(|last| *last > about.contained + after);
-                if record.looks.used_after.is_some() {
-                    record.looks.verified = None;
-                }
-                record.evidence = Some(evidence);
-                record.last_used = last_used;
-                record.failed.append(&mut failed);
-            }
-        }
-    }
-
-    /// The looks at the credentials of one account. A credential that waits for its look holds no place.
-    async fn at<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &Reach<'_, F>, clock: &Clock)
-    where
-        F: Fn(&AccountId) -> O,
-        O: Future<Output = Result<Iam, AwsError>>,
-    {
-        let is_looked_at = |entry: &&mut Entry<'_>| {
-            let looks = entry.case.plan.as_ref().is_some_and(|plan| plan.look.is_some());
-            looks && entry.case.record.contained.is_some()
-        };
-        let mut entries: Vec<_> = entries.iter_mut().map(|entry| &mut **entry).filter(is_looked_at).collect();
-        for (index, after) in self.times.iter().enumerate() {
-            let slots = Semaphore::new(share);
-            let sights: Vec<_> = stream::iter(&mut entries)
-                .map(async |entry| {
-                    if !self.is_due(entry, *after, clock).await {
-                        return None;
-                    }
-                    let sight = look(entry, &slots, reach, clock).boxed_local().await;
-                    self.stop_where_failed(std::slice::from_ref(entry));
-                    Some(sight)
-                })
-                .buffered(usize::MAX)
-                .collect()
-                .await;
-            if sights.iter().any(Option::is_some) && !*self.stop.borrow() {
-                self.newcomers(&mut entries, reach, clock).await;
-            }
-            let is_last = index + 1 == self.times.len();
-            for (entry, sight) in entries.iter_mut().zip(sights) {
-                let looks = &mut entry.case.record.looks;
-                looks.incomplete |= matches!(sight, None | Some(Sight::Unknown)) || looks.new_principals.partial;
-                if is_last && sight == Some(Sight::InPlace) && !looks.incomplete {
-                    looks.verified = Some(clock.now());
-                }
-            }
-        }
-    }
-
-    fn stop_where_failed(&self, entries: &[&mut Entry<'_>]) {
-        if entries.iter().any(|entry| entry.case.record.failures().next().is_some()) {
-            self.stop.send_replace(true);
-        }
-    }
-
-    /// Waits for the time of a look. Whether there is one: not once a step failed, and not if it came after the end.
-    async fn is_due(&self, entry: &Entry<'_>, after: Duration, clock: &Clock) -> bool {
-        let due = clock.of(entry.case.record.contained.unwrap_or_default()) + after;
-        due < clock.deadline && timeout_at(due, self.stop.subscribe().wait_for(|stop| *stop)).await.is_err()
-    }
-
-    /// Tells each credential what is new in its account.
-    async fn newcomers<F, O>(&self, entries: &mut [&mut Entry<'_>], reach: &Reach<'_, F>, clock: &Clock)
-    where
-        F: Fn(&AccountId) -> O,
-        O: Future<Output = Result<Iam, AwsError>>,
-    {
-        let mut of_account: HashMap<AccountId, Vec<&mut Entry<'_>>> = HashMap::new();
-        for entry in entries {
-            if let Some(account) = entry.case.record.account.clone() {
-                of_account.entry(account).or_default().push(entry);
-            }
-        }
-        for (account, mut entries) in of_account {
-            let contained = entries.iter().filter_map(|entry| entry.case.record.contained);
-            let since = contained.min().unwrap_or_default() - BEFORE;
-            let (new, mut failed) =
-                containment::new_principals(&account, since, reach, clock.deadline).boxed_local().await;
-            for entry in &mut entries {
-                let record = &mut entry.case.record;
-                let since = record.contained.unwrap_or_default() - BEFORE;
-                record.looks.new_principals.add(new.since(since));
-                record.failed.append(&mut failed);
-            }
-        }
-    }
-}
-
-async fn look<F, O>(entry: &mut Entry<'_>, slots: &Semaphore, reach: &Reach<'_, F>, clock: &Clock) -> Sight
-where
-    F: Fn(&AccountId) -> O,
-    O: Future<Output = Result<Iam, AwsError>>,
-{
-    let _slot = slots.acquire().await;
-    let Some(plan) = entry.case.plan.take() else { return Sight::Unknown };
-    let sight = containment::look(&plan, &mut entry.case.record, reach, clock.now(), clock.deadline).await;
-    entry.case.plan = Some(plan);
-    sight
 }
 
 /// Runs `step` for every entry that has a plan, a few at a time.

@@ -184,6 +184,8 @@ pub enum Step {
     ListCredentials,
     /// Reading what became of the key.
     Confirm,
+    /// Deactivating a newer key of the same user, that was made when the key was contained.
+    DeactivateNewKey,
     /// Reading, a while later, whether what was contained is so still.
     Look,
     /// Reading which users and roles were made meanwhile.
@@ -208,7 +210,8 @@ impl Step {
             | Self::Deny(_)
             | Self::Lift
             | Self::DeleteKey
-            | Self::DeleteRootKey => false,
+            | Self::DeleteRootKey
+            | Self::DeactivateNewKey => false,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::config::Protection;
@@ -43,6 +43,8 @@ pub struct Record {
     pub duration: Duration,
     /// When the credential was contained.
     pub contained: Option<DateTime<Utc>>,
+    /// When the key was made, as far as IAM was asked before it was gone.
+    pub created: Option<DateTime<Utc>>,
     /// What was seen a while later.
     pub looks: Looks,
     /// What the credential did, by CloudTrail.
@@ -75,6 +77,10 @@ pub struct Looks {
     pub deny_removed: bool,
     /// The newer keys of the same user that were deactivated.
     pub new_keys: Vec<AccessKeyId>,
+    /// Those that were to be deactivated, too, and may be alive.
+    pub alive: Vec<AccessKeyId>,
+    /// The denies that are gone and could not be put back.
+    pub lost: Vec<(Principal, Measure, Means)>,
     /// When the credential was used after it should have been dead.
     pub used_after: Option<DateTime<Utc>>,
     /// The newer keys of the same user that were not touched.
@@ -86,7 +92,8 @@ pub struct Looks {
 impl Looks {
     /// Whether somebody worked against the containment.
     pub fn is_contested(&self) -> bool {
-        self.reactivated || self.deny_removed || !self.new_keys.is_empty() || self.used_after.is_some()
+        let has_new_keys = !self.new_keys.is_empty() || !self.alive.is_empty();
+        self.reactivated || self.deny_removed || has_new_keys || self.used_after.is_some()
     }
 }
 
@@ -145,6 +152,9 @@ impl NewPrincipals {
         new
     }
 
+    /// How many users, and how many roles, are told of a credential.
+    const MOST: usize = 20;
+
     /// Adds what a later look found. What is gone by then was there all the same.
     pub fn add(&mut self, later: Self) {
         for user in later.users {
@@ -155,7 +165,9 @@ impl NewPrincipals {
             self.roles.retain(|known| known.name != role.name);
             self.roles.push(role);
         }
-        self.partial |= later.partial;
+        self.partial |= later.partial || self.users.len() > Self::MOST || self.roles.len() > Self::MOST;
+        self.users.truncate(Self::MOST);
+        self.roles.truncate(Self::MOST);
     }
 
     /// Whether there is nothing to tell.
@@ -495,6 +507,11 @@ impl Record {
                 | Done::Denied { .. },
             ) => Outcome::Contained,
         }
+    }
+
+    /// Since when what is new in the account is told: a minute before the credential was contained.
+    pub fn new_since(&self) -> Option<DateTime<Utc>> {
+        Some(self.contained? - TimeDelta::seconds(60))
     }
 
     /// Whether there is something that a look can find in place or not.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::answers::{outcome, result, results};
 use common::event;
-use common::fake_iam::{FakeIam, broken, denied};
+use common::fake_iam::{Answer, FakeIam, broken, denied, error, success};
 use common::findings::{finding_for, role_session, user_session};
-use common::ids::{KEY, OTHER_KEY, OWN, ROLE_ID};
+use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID, SESSION};
 use common::throughput::{FINDINGS, findings, key};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -301,13 +301,7 @@ async fn a_pipeline_that_makes_roles_all_day_is_told_and_not_touched() {
 #[tokio::test(start_paused = true)]
 async fn an_iam_that_lists_late_once_is_not_contested() {
     // What a late replica answers: the key as it was.
-    let late = common::fake_iam::success(
-        "ListAccessKeys",
-        &format!(
-            "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId><Status>Active</Status>\
-             <CreateDate>2020-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>"
-        ),
-    );
+    let late = listed("Active");
     // The first list is that of the confirmation, the next those of the looks.
     for late_at in 0..3 {
         let answers = (0..late_at).map(|_| None).chain([Some(late.clone())]);
@@ -337,7 +331,7 @@ async fn a_look_that_fails_is_said_and_the_result_stands() {
     for (action, answer) in [
         ("ListUsers", denied("iam:ListUsers on resource: *")),
         ("ListRoles", broken()),
-        ("ListRoles", common::fake_iam::success("ListRoles", "").set_delay(Duration::from_hours(1))),
+        ("ListRoles", success("ListRoles", "").set_delay(Duration::from_hours(1))),
     ] {
         let iam = FakeIam::of_bob().await.always(action, answer);
         let time = Time::begin();
@@ -436,6 +430,287 @@ async fn the_waits_of_a_hundred_credentials_overlap_and_their_account_is_listed_
     }
     let more = took[1].checked_sub(took[0]).expect("longer");
     assert!(more < Duration::from_secs(4), "{took:?}");
+}
+
+/// What a list of Bob's keys says that holds one key, made long ago.
+fn listed(status: &str) -> Answer {
+    success(
+        "ListAccessKeys",
+        &format!(
+            "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{KEY}</AccessKeyId><Status>{status}</Status>\
+             <CreateDate>2020-01-02T03:04:05Z</CreateDate></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>"
+        ),
+    )
+}
+
+fn assert_not_verified(answer: &Value) {
+    assert_eq!(result(answer)["verifiedAt"], Value::Null, "{answer:#}");
+    assert_eq!(result(answer)["notVerified"], "nobody", "{answer:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_with_another_name_does_not_hide_the_key_that_is_active_again() {
+    let iam = FakeIam::of_bob().await;
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.rename_user("Bob", "Robert");
+        iam.set_status(KEY, "Active");
+    };
+    let answer = against(&iam, &[SESSIONS], &finding(), attacker).await;
+    assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "{answer:#}");
+    assert_eq!(result(&answer)["contested"], json!({"reactivated": true}), "{answer:#}");
+    assert_eq!(result(&answer)["undo"]["UpdateAccessKey"]["UserName"], "Robert");
+    assert_eq!(iam.denials("user/Robert"), ["key-remediator-deny-temporary"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_that_is_gone_is_no_proof_that_it_is_denied() {
+    let iam = FakeIam::of_bob().await;
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.rename_user("Bob", "Robert");
+        iam.detach_all("user/Robert");
+    };
+    let answer = against(&iam, &[SESSIONS], &user_session(), attacker).await;
+    assert_not_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deny_that_cannot_be_put_back_is_tried_again_and_never_verified() {
+    let full = || error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPerUser: 10");
+    for finding in [finding(), user_session()] {
+        let iam = FakeIam::of_bob().await.but_the_first("AttachUserPolicy", full()).always("AddUserToGroup", full());
+        let attacker = async {
+            sleep(Duration::from_secs(2)).await;
+            iam.detach_all("user/Bob");
+        };
+        let answer = against(&iam, &[SESSIONS], &finding, attacker).await;
+        assert_not_verified(&answer);
+        assert_eq!(result(&answer)["contested"], json!({"denyRemoved": true}), "{answer:#}");
+        let tries = iam.calls().iter().filter(|call| call.action == "AttachUserPolicy").count();
+        assert_eq!(tries, 3, "at the kill and at both looks");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_not_listed_verifies_nothing() {
+    let refused = || Some(denied("iam:UpdateAccessKey on resource: user Carol"));
+    let iam = FakeIam::start().await.key("Bob", KEY).key("Carol", OTHER_KEY);
+    let iam = iam.nth("UpdateAccessKey", [None, None, refused(), refused()]);
+    let carols = common::replaced(&finding_for("Carol"), &[(KEY, OTHER_KEY)]);
+    let mut batch = event("sqs-guardduty");
+    let record = |id: &str, body: &Value| {
+        let mut record = batch["Records"][0].clone();
+        (record["messageId"], record["body"]) = (json!(id), json!(body.to_string()));
+        record
+    };
+    batch["Records"] = json!([record("bobs", &finding()), record("carols", &carols)]);
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.set_status(OTHER_KEY, "Active");
+    };
+    let answer = against(&iam, &[("VERIFY_AFTER", "5")], &batch, attacker).await;
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "carols"}]), "{answer:#}");
+    assert_not_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_back_is_contained_again_also_where_it_cannot_be_read_twice() {
+    for timeout in [120, 6] {
+        let iam = FakeIam::of_bob().await;
+        let iam = iam.nth("ListAccessKeys", [None, None].into_iter().chain((0..9).map(|_| Some(broken()))));
+        let function = iam.in_process(&[("VERIFY_AFTER", "5")]).timeout(timeout);
+        let finding = finding();
+        let attacker = async {
+            sleep(Duration::from_secs(2)).await;
+            iam.set_status(KEY, "Active");
+            std::future::pending::<()>().await;
+        };
+        let (invocation, attacker) = (std::pin::pin!(function.invoke(&finding)), std::pin::pin!(attacker));
+        futures_util::future::select(invocation, attacker).await;
+        assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"), "with {timeout} s");
+    }
+    let iam = FakeIam::of_bob().await;
+    let iam = iam.nth("ListAttachedUserPolicies", std::iter::once(None).chain((0..9).map(|_| Some(broken()))));
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.detach_all("user/Bob");
+    };
+    against(&iam, &[SESSIONS, ("VERIFY_AFTER", "5")], &finding(), attacker).await;
+    assert_eq!(iam.denials("user/Bob").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_looks_a_list_that_says_active_fails_the_invocation_also_where_it_cannot_be_read_twice() {
+    let answers = std::iter::once(Some(listed("Active"))).chain((0..9).map(|_| Some(broken())));
+    let iam = FakeIam::of_bob().await.nth("ListAccessKeys", answers);
+    let answer = iam.in_process(&[("VERIFY_AFTER", "0")]).invoke(&finding()).await;
+    common::answers::assert_failed(&answer, "StepFailed", &[KEY, "lists it as active"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_key_that_cannot_be_deactivated_is_named_and_fails_the_invocation() {
+    let refused = denied("iam:UpdateAccessKey on resource: user Bob");
+    let iam = FakeIam::start().await.key("Bob", KEY).but_the_first("UpdateAccessKey", refused);
+    let time = Time::begin();
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.make_key(OWN, "Bob", NEW_KEY, time.now());
+    };
+    let answer = against(&iam, &[], &finding(), attacker).await;
+    let by_hand = format!("--user-name Bob --access-key-id {NEW_KEY} --status Inactive");
+    common::answers::assert_failed(&answer, "MissingPermission", &[NEW_KEY, &by_hand]);
+    // Beside the key itself, which is tried first.
+    let refused = Some(denied("iam:UpdateAccessKey on resource: user Bob"));
+    let iam = FakeIam::start().await.key("Bob", KEY).nth("UpdateAccessKey", [None, refused]);
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.make_key(OWN, "Bob", NEW_KEY, time.now());
+        iam.set_status(KEY, "Active");
+    };
+    let answer = against(&iam, &[], &finding(), attacker).await;
+    common::answers::assert_failed(&answer, "MissingPermission", &["made it active again"]);
+    assert_eq!(iam.status(NEW_KEY).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_iam_does_not_know_at_the_look_was_not_deactivated_again() {
+    let unknown = || error(404, "NoSuchEntity", "The Access Key cannot be found.");
+    let iam = FakeIam::of_bob().await.but_the_first("UpdateAccessKey", unknown());
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.set_status(KEY, "Active");
+    };
+    let answer = against(&iam, &[], &finding(), attacker).await;
+    common::answers::assert_failed(&answer, "StepFailed", &[KEY]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_key_in_a_late_list_is_not_contested() {
+    for late_at in [0, 1] {
+        let answers = (0..late_at).map(|_| None).chain([Some(listed("Active")), Some(listed("Active"))]);
+        let iam = FakeIam::of_bob().await.nth("ListAccessKeys", [None].into_iter().chain(answers));
+        let answer = iam.in_process(&[("ACTION", "delete")]).invoke(&finding()).await;
+        assert_eq!(result(&answer)["contested"], Value::Null, "{late_at}: {answer:#}");
+        assert_ne!(outcome(&answer), "contested");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sibling_that_is_older_than_a_deleted_key_is_not_touched() {
+    let iam = FakeIam::start().await;
+    iam.make_key(OWN, "Bob", NEW_KEY, Utc::now() - TimeDelta::seconds(40));
+    iam.make_key(OWN, "Bob", KEY, Utc::now() - TimeDelta::seconds(20));
+    let answer = iam.in_process(&[("ACTION", "delete"), ("VERIFY_AFTER", "5")]).invoke(&finding()).await;
+    assert_eq!(iam.status(NEW_KEY).as_deref(), Some("Active"), "{answer:#}");
+    assert_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_got_the_name_of_the_contained_one_is_not_touched() {
+    let iam = FakeIam::start().await.key("Bob", KEY);
+    let time = Time::begin();
+    let admin = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.delete_key(KEY);
+        iam.detach_all("user/Bob");
+        iam.give_user_id("Bob", "AIDAANOTHERUSEREXAMPL");
+        iam.make_key(OWN, "Bob", NEW_KEY, time.now());
+    };
+    let answer = against(&iam, &[SESSIONS], &finding(), admin).await;
+    assert_eq!(iam.denials("user/Bob"), [""; 0], "{answer:#}");
+    assert_not_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_root_key_is_told_also_without_a_role_in_the_account() {
+    let finding = common::replaced(&event("guardduty-root-key"), &[(OWN, MEMBER)]);
+    let key = finding["detail"]["resource"]["accessKeyDetails"]["accessKeyId"].as_str().expect("a key").to_owned();
+    let iam = FakeIam::start().await.key_in(MEMBER, "root-user", &key);
+    let time = Time::begin();
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.make_key(MEMBER, "root-user", NEW_KEY, time.now());
+    };
+    let answer = against(&iam, &[("ROOT_KEYS", "delete")], &finding, attacker).await;
+    assert_eq!(result(&answer)["newerKeys"], json!([NEW_KEY]), "{answer:#}");
+    assert_eq!(iam.assumed(), 0);
+    assert_not_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_cut_short_verifies_nothing() {
+    let cut = success("ListUsers", "<Users/><IsTruncated>true</IsTruncated>");
+    let undated = success(
+        "ListRoles",
+        "<Roles><member><Path>/</Path><RoleName>r</RoleName><RoleId>AROAX</RoleId><Arn>x</Arn></member></Roles>\
+         <IsTruncated>false</IsTruncated>",
+    );
+    for (action, answer) in [("ListUsers", cut), ("ListRoles", undated)] {
+        let iam = FakeIam::of_bob().await.always(action, answer);
+        let answer = iam.in_process(&[]).invoke(&finding()).await;
+        assert_eq!(result(&answer)["newPrincipals"], json!({"partial": true}), "{action}: {answer:#}");
+        assert_not_verified(&answer);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_credentials_of_one_user_share_what_is_seen_of_it() {
+    let others = common::replaced(&finding(), &[(KEY, OTHER_KEY)]);
+    let iam = FakeIam::of_bob().await;
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.detach_all("user/Bob");
+    };
+    let answer = against(&iam, &[SESSIONS, ("VERIFY_AFTER", "5")], &json!([finding(), others]), attacker).await;
+    for result in results(&answer) {
+        assert_eq!(result["contested"], json!({"denyRemoved": true}), "{answer:#}");
+        assert_eq!(result["verifiedAt"], Value::Null);
+    }
+    // A key that the event names is no newer key of another one.
+    let iam = FakeIam::start().await.key("Bob", KEY);
+    iam.make_key(OWN, "Bob", OTHER_KEY, Utc::now() - TimeDelta::seconds(10));
+    let answer = iam.in_process(&[("VERIFY_AFTER", "5")]).invoke(&json!([finding(), others])).await;
+    assert!(results(&answer).iter().all(|result| result["newerKeys"].is_null()), "{answer:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_sessions_of_one_role_are_looked_at_once() {
+    let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/").slow(Duration::from_millis(200));
+    let session = |number: usize| format!("ASIAIOSFODNN7EXA{number:04}");
+    let findings: Vec<_> =
+        (0..100).map(|number| common::replaced(&role_session(), &[(SESSION, &session(number))])).collect();
+    let time = Time::begin();
+    let variables = [("ROLE_SESSIONS", "revoke"), ("VERIFY_AFTER", "5")];
+    let answer = iam.in_process(&variables).invoke(&Value::Array(findings)).await;
+    assert_eq!(iam.calls().iter().filter(|call| call.action == "GetRolePolicy").count(), 1);
+    assert!(results(&answer).iter().all(|result| result["verifiedAt"].is_string()), "{answer:#}");
+    assert!(time.start.elapsed() < Duration::from_secs(30), "{:?}", time.start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_kill_waits_for_the_looks_of_other_accounts() {
+    const ACCOUNTS: usize = 450;
+    let mut iam = FakeIam::start().await.slow(Duration::from_millis(50));
+    let mut all = Vec::new();
+    for number in 0..ACCOUNTS {
+        let account = format!("2000000{number:05}");
+        iam = iam.key_in(&account, "Bob", &key(number));
+        all.push(common::replaced(&finding(), &[(OWN, &account), (KEY, &key(number))]));
+    }
+    let time = Time::begin();
+    let last_kill = std::cell::Cell::new(Duration::ZERO);
+    let watch = async {
+        while (0..ACCOUNTS).any(|number| iam.status(&key(number)).as_deref() == Some("Active")) {
+            sleep(Duration::from_millis(100)).await;
+        }
+        last_kill.set(time.start.elapsed());
+    };
+    let variables = [("MEMBER_ROLE", "key-remediator-member"), ("VERIFY_AFTER", "5,30")];
+    let answer = against(&iam, &variables, &Value::Array(all), watch).await;
+    assert!(last_kill.get() < Duration::from_secs(2) && !last_kill.get().is_zero(), "{:?}", last_kill.get());
+    assert!(results(&answer).iter().all(|result| result["verifiedAt"].is_string()));
+    assert!(time.start.elapsed() < Duration::from_secs(40), "{:?}", time.start.elapsed());
 }
 
 /// In real time, through the emulator.

@@ -45,6 +45,11 @@ impl Accounts {
         &self.own
     }
 
+    /// Whether IAM of an account can be asked.
+    pub fn has_a_way_into(&self, account: &AccountId) -> bool {
+        *account == self.own || self.member_role.is_some()
+    }
+
     /// IAM of an account.
     ///
     /// # Errors

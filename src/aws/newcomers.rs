@@ -1,5 +1,6 @@
 //! The IAM calls that tell which users and roles are new in an account: whoever held a stolen key may have made them.
 
+use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use aws_sdk_iam::primitives::DateTime as SdkDateTime;
@@ -17,8 +18,10 @@ use crate::record::{NewPrincipals, NewRole, NewUser};
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html>
 const PAGE: i32 = 1_000;
 
-/// How many of each are told: in an account that makes more a person has to look anyway.
-const MOST: usize = 20;
+/// How many of each are kept, and of how many users the keys are read: in an account that makes more a person has to look
+/// anyway.
+const MOST: usize = 200;
+const MOST_WITH_KEYS: usize = 20;
 
 impl Iam {
     /// `iam:ListUsers`, `iam:ListRoles`, and `iam:ListAccessKeys` of each new user: what was made since then. What could
@@ -34,16 +37,20 @@ impl Iam {
         let read = join(self.new_users(since, &mut users), self.new_roles(since, &mut new.roles));
         match timeout_at(deadline, read).await {
             Ok((of_users, of_roles)) => {
-                let errors = [of_users, of_roles].into_iter().filter_map(Result::err);
-                failed.extend(errors.inspect(|_| new.partial = true));
+                for read in [of_users, of_roles] {
+                    new.partial |= !read.map_err(|error| failed.push(error)).unwrap_or_default();
+                }
             }
             Err(_) => new.partial = true,
         }
         new.partial |= users.len() > MOST || new.roles.len() > MOST;
+        // The newest first: those are the likeliest.
+        users.sort_by_key(|(_, created)| Reverse(*created));
+        new.roles.sort_by_key(|role| Reverse(role.created));
         users.truncate(MOST);
         new.roles.truncate(MOST);
-        for (name, created) in users {
-            let keys = match UserName::new(&name) {
+        for (index, (name, created)) in users.into_iter().enumerate() {
+            let keys = match UserName::new(&name).filter(|_| index < MOST_WITH_KEYS) {
                 Some(user) => timeout_at(deadline, self.keys(&user)).await.ok(),
                 None => None,
             };
@@ -64,34 +71,55 @@ impl Iam {
         new
     }
 
-    async fn new_users(&self, since: DateTime<Utc>, found: &mut Vec<(String, DateTime<Utc>)>) -> Result<(), AwsError> {
+    /// Whether all users could be read.
+    async fn new_users(
+        &self,
+        since: DateTime<Utc>,
+        found: &mut Vec<(String, DateTime<Utc>)>,
+    ) -> Result<bool, AwsError> {
         let mut pages = self.client.list_users().into_paginator().page_size(PAGE).send();
         let all = async {
+            let (mut is_whole, mut has_dates) = (true, true);
             while let Some(page) = pages.try_next().await? {
-                let new = page
-                    .users()
-                    .iter()
-                    .filter_map(|user| Some((user.user_name().to_owned(), time(user.create_date())?)));
-                found.extend(new.filter(|(_, created)| *created >= since));
+                // The paginator also ends where IAM gives no marker, or the same again.
+                is_whole = !page.is_truncated();
+                for user in page.users() {
+                    match date(user.create_date()) {
+                        Some(created) if created < since => {}
+                        Some(created) => found.push((user.user_name().to_owned(), created)),
+                        None => has_dates = false,
+                    }
+                }
             }
-            Ok(())
+            Ok(is_whole && has_dates)
         };
         call("iam:ListUsers", all).await
     }
 
-    async fn new_roles(&self, since: DateTime<Utc>, found: &mut Vec<NewRole>) -> Result<(), AwsError> {
+    /// The same of roles.
+    async fn new_roles(&self, since: DateTime<Utc>, found: &mut Vec<NewRole>) -> Result<bool, AwsError> {
         let mut pages = self.client.list_roles().into_paginator().page_size(PAGE).send();
         let all = async {
+            let (mut is_whole, mut has_dates) = (true, true);
             while let Some(page) = pages.try_next().await? {
-                let new = page.roles().iter().filter_map(|role| {
-                    Some(NewRole { name: ForeignText::new(role.role_name()), created: time(role.create_date())? })
-                });
-                found.extend(new.filter(|role| role.created >= since));
+                is_whole = !page.is_truncated();
+                for role in page.roles() {
+                    match date(role.create_date()) {
+                        Some(created) if created < since => {}
+                        Some(created) => found.push(NewRole { name: ForeignText::new(role.role_name()), created }),
+                        None => has_dates = false,
+                    }
+                }
             }
-            Ok(())
+            Ok(is_whole && has_dates)
         };
         call("iam:ListRoles", all).await
     }
+}
+
+/// The SDK takes the beginning of all times for a date that is missing.
+fn date(given: &SdkDateTime) -> Option<DateTime<Utc>> {
+    time(given).filter(|date| *date > DateTime::UNIX_EPOCH)
 }
 
 pub(super) fn time(given: &SdkDateTime) -> Option<DateTime<Utc>> {

@@ -1,10 +1,14 @@
 //! The long-term key of an IAM user.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashSet;
 
-use super::{Attempt, CATCHING_UP, at};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::timeout;
+
+use super::look::{Times, note};
+use super::{Attempt, CATCHING_UP, FOR_A_READ, at};
 use crate::aws::iam::{Change, Iam, KeyList};
-use crate::credential::KeyStatus;
+use crate::credential::{KeyStatus, Principal};
 use crate::failure::{Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, UserName};
 use crate::plan::{Look, NameIs, Step};
@@ -68,7 +72,18 @@ impl Named<'_> {
 }
 
 /// Deletes the key. That there is no such key, which IAM has just changed, has to be seen in a list.
-pub async fn delete(key: &AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam) -> Attempt {
+///
+/// With looks ahead it is read before when the key was made: later nobody can tell which keys are newer.
+pub async fn delete(
+    key: &AccessKeyId,
+    owner: &UserName,
+    looks_are_ahead: bool,
+    record: &mut Record,
+    iam: &Iam,
+) -> Attempt {
+    if looks_are_ahead && let Ok(Ok(Some(listed))) = timeout(FOR_A_READ, iam.keys(owner)).await {
+        record.created = listed.keys.iter().find(|listed| listed.id == *key).and_then(|listed| listed.created);
+    }
     match iam.delete(owner, key).await.map_err(at(Step::DeleteKey))? {
         Change::Done => {
             record.done.push(Done::KeyDeleted);
@@ -89,37 +104,66 @@ pub async fn confirm(
     iam: &Iam,
     now: DateTime<Utc>,
 ) -> Attempt {
-    for is_last in [false, true] {
-        let Some(listed) = iam.keys(owner).await.map_err(at(Step::Confirm))? else {
-            return Err(disagreement(Step::Confirm, Disagreement::DeniesTheUser));
+    let mut doubt: Option<Failed> = None;
+    loop {
+        let listed = match (iam.keys(owner).await, &doubt) {
+            (Ok(listed), _) => listed,
+            (Err(error), None) => return Err(at(Step::Confirm)(error)),
+            // What was listed counts until something else is.
+            (Err(_), Some(doubt)) => break settled(doubt.clone(), key, owner, looks_are_ahead, record, iam).await?,
         };
-        let seen = record.seen.insert(seen(key, listed, now));
-        match confirms(&record.done, seen.key.as_ref().map(|key| key.status), seen.complete) {
-            Ok(confirmed) => {
+        let Some(listed) = listed else { return Err(disagreement(Step::Confirm, Disagreement::DeniesTheUser)) };
+        let seen = see(seen(key, listed, now), record);
+        let (status, is_whole) = (seen.key.as_ref().map(|key| key.status), seen.complete);
+        match (confirms(&record.done, status, is_whole), doubt) {
+            (Ok(confirmed), _) => {
                 record.confirmed = confirmed;
                 break;
             }
-            Err(failed) if is_last && looks_are_ahead && is_still_active(&failed) => {
-                return kill_again(key, owner, record, iam).await.map(|()| None);
+            (Err(failed), Some(_)) => break settled(failed, key, owner, looks_are_ahead, record, iam).await?,
+            (Err(failed), None) => {
+                record.begin(failed.step);
+                doubt = Some(failed);
+                tokio::time::sleep(CATCHING_UP).await;
             }
-            Err(failed) if is_last => return Err(failed),
-            Err(_) => tokio::time::sleep(CATCHING_UP).await,
         }
     }
     note_a_deletion_that_was_not_confirmed(record);
     Ok(None)
 }
 
-fn is_still_active(failed: &Failed) -> bool {
-    failed.cause == Cause::Disagreement(Disagreement::StillActive)
+/// What IAM lists stays as it is.
+async fn settled(
+    doubt: Failed,
+    key: &AccessKeyId,
+    owner: &UserName,
+    looks_are_ahead: bool,
+    record: &mut Record,
+    iam: &Iam,
+) -> Result<(), Failed> {
+    match doubt.cause {
+        // What was deleted does not come back: the list is late, and a look will see.
+        _ if looks_are_ahead && record.has(|done| *done == Done::KeyDeleted) => Ok(()),
+        Cause::Disagreement(Disagreement::StillActive) if looks_are_ahead => kill_again(key, owner, record, iam).await,
+        _ => Err(doubt),
+    }
+}
+
+/// Keeps what was listed, and when the key was made.
+fn see(seen: KeysSeen, record: &mut Record) -> &KeysSeen {
+    record.created = seen.key.as_ref().and_then(|key| key.created).or(record.created);
+    record.seen.insert(seen)
 }
 
 /// Deactivates a key that was activated again.
 async fn kill_again(key: &AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam) -> Result<(), Failed> {
     let step = Step::SetStatus(KeyStatus::Inactive);
     record.begin(step);
-    iam.set_status(owner, key, KeyStatus::Inactive).await.map_err(at(step))?;
     record.looks.reactivated = true;
+    match iam.set_status(owner, key, KeyStatus::Inactive).await.map_err(at(step))? {
+        Change::Done => {}
+        Change::NoSuchEntity => return Err(disagreement(step, Disagreement::DeniesTheKey)),
+    }
     if let Some(KeysSeen { key: Some(seen), .. }) = &mut record.seen {
         seen.status = KeyStatus::Inactive;
     }
@@ -132,41 +176,103 @@ const CLOSE: TimeDelta = TimeDelta::seconds(60);
 /// Looks whether the key is dead still, and which keys its user has got since.
 pub async fn look(
     key: &AccessKeyId,
-    owner: &UserName,
     may: &Look<'_>,
+    named: &HashSet<AccessKeyId>,
     record: &mut Record,
     iam: &Iam,
-    now: DateTime<Utc>,
-) -> Result<Sight, Failed> {
-    // Without a user there is no key.
-    let mut listed = iam.keys(owner).await.map_err(at(Step::Look))?.unwrap_or_default();
-    if is_active(key, &listed) {
-        tokio::time::sleep(CATCHING_UP).await;
-        listed = iam.keys(owner).await.map_err(at(Step::Look))?.unwrap_or_default();
+    times: &Times,
+) -> Sight {
+    let is_deleted = record.has(|done| *done == Done::KeyDeleted);
+    let mut sight = Sight::InPlace;
+    let Some(mut listed) = list(key, is_deleted, &mut sight, record, iam, times).await else { return Sight::Unknown };
+    let Some(owner) = record.owner.clone() else { return Sight::Unknown };
+    if is_active(key, &listed)
+        && let Some(Some(again)) = times.read_again(iam.keys(&owner)).await
+    {
+        // What could not be read again counts as it was read.
+        listed = again;
     }
     let is_alive = is_active(key, &listed);
-    let seen = record.seen.insert(seen(key, listed, now));
-    let is_whole = seen.complete;
-    let mut sight = Sight::InPlace;
-    if is_alive {
-        kill_again(key, owner, record, iam).await?;
-        sight = Sight::CameBack;
+    if !see(seen(key, listed, times.now), record).complete || is_alive && is_deleted {
+        // What was deleted does not come back: the list is late.
+        sight = Sight::Unknown;
     }
-    for newer in newer_keys(record) {
-        if may_be_the_thiefs(&newer, owner, may, record) {
-            record.begin(Step::SetStatus(KeyStatus::Inactive));
-            let step = at(Step::SetStatus(KeyStatus::Inactive));
-            iam.set_status(owner, &newer.id, KeyStatus::Inactive).await.map_err(step)?;
-            note_as_inactive(&newer.id, record);
-            if !record.looks.new_keys.contains(&newer.id) {
-                record.looks.new_keys.push(newer.id);
-            }
-            sight = Sight::CameBack;
+    if is_alive && !is_deleted {
+        let killed = times.change(kill_again(key, &owner, record, iam)).await;
+        sight = sight.max(note(killed.map(|killed| killed.map(|()| Sight::CameBack)), record));
+    }
+    for newer in newer_keys(record, named) {
+        if may_be_the_thiefs(&newer, &owner, may, record) {
+            sight = sight.max(kill_newer(newer.id, &owner, record, iam, times).await);
         } else {
             tell(newer.id, record);
         }
     }
-    Ok(if is_whole { sight } else { Sight::Unknown })
+    sight
+}
+
+/// The keys of the user, under the name that the user has by now: whose key is not listed any more may have another one.
+async fn list(
+    key: &AccessKeyId,
+    is_deleted: bool,
+    sight: &mut Sight,
+    record: &mut Record,
+    iam: &Iam,
+    times: &Times,
+) -> Option<KeyList> {
+    let owner = record.owner.clone()?;
+    let listed = times.read(iam.keys(&owner), record).await?;
+    let is_listed = |listed: &KeyList| listed.keys.iter().any(|listed| listed.id == *key);
+    if is_deleted || listed.as_ref().is_some_and(is_listed) {
+        return Some(listed.unwrap_or_default());
+    }
+    match times.read(iam.owner(key), record).await? {
+        // There is no such key any more.
+        None => Some(listed.unwrap_or_default()),
+        Some(same) if same.is(&owner) => {
+            *sight = Sight::Unknown;
+            Some(listed.unwrap_or_default())
+        }
+        Some(other) => {
+            rename(&owner, &other, record);
+            times.read(iam.keys(&other), record).await.map(Option::unwrap_or_default)
+        }
+    }
+}
+
+/// The user has another name, and all that was put on it is there under that one.
+fn rename(owner: &UserName, other: &UserName, record: &mut Record) {
+    let old = Principal::User(owner.clone());
+    for done in &mut record.done {
+        if let Done::Denied { on, .. } = done
+            && *on == old
+        {
+            *on = Principal::User(other.clone());
+        }
+    }
+    record.owner = Some(other.clone());
+}
+
+async fn kill_newer(id: AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam, times: &Times) -> Sight {
+    record.begin(Step::DeactivateNewKey);
+    let cause = match times.change(iam.set_status(owner, &id, KeyStatus::Inactive)).await {
+        Some(Ok(Change::Done)) => {
+            note_as_inactive(&id, record);
+            record.looks.alive.retain(|alive| *alive != id);
+            if !record.looks.new_keys.contains(&id) {
+                record.looks.new_keys.push(id);
+            }
+            return Sight::CameBack;
+        }
+        Some(Ok(Change::NoSuchEntity)) => Cause::Disagreement(Disagreement::DeniesTheKey),
+        Some(Err(error)) => error.into(),
+        None => Cause::OutOfTime,
+    };
+    record.failed.push(Failed { step: Step::DeactivateNewKey, cause });
+    if !record.looks.alive.contains(&id) {
+        record.looks.alive.push(id);
+    }
+    Sight::Unknown
 }
 
 fn is_active(key: &AccessKeyId, listed: &KeyList) -> bool {
@@ -178,16 +284,17 @@ fn note_as_inactive(id: &AccessKeyId, record: &mut Record) {
     siblings.filter(|key| key.id == *id).for_each(|key| key.status = KeyStatus::Inactive);
 }
 
-/// The keys that were made later than the contained one, since a minute before it was contained.
-fn newer_keys(record: &Record) -> Vec<ListedKey> {
-    let (Some(seen), Some(contained)) = (&record.seen, record.contained) else { return Vec::new() };
-    let own = seen.key.as_ref().and_then(|key| key.created);
-    let is_newer = |created: DateTime<Utc>| created >= contained - CLOSE && own.is_none_or(|own| created >= own);
-    seen.siblings.iter().filter(|key| key.created.is_none_or(is_newer)).cloned().collect()
+/// The keys that were made later than the contained one, since a minute before it was contained, but for those that the
+/// event names itself.
+fn newer_keys(record: &Record, named: &HashSet<AccessKeyId>) -> Vec<ListedKey> {
+    let (Some(seen), Some(since)) = (&record.seen, record.new_since()) else { return Vec::new() };
+    let is_newer = |created: DateTime<Utc>| created >= since && record.created.is_none_or(|own| created >= own);
+    let is_told = |key: &&ListedKey| !named.contains(&key.id) && key.created.is_none_or(is_newer);
+    seen.siblings.iter().filter(is_told).cloned().collect()
 }
 
 /// Whether a newer key is deactivated. It is not if it may be a person's who was told of the compromise: those come later,
-/// or after an earlier finding.
+/// or after an earlier finding. Nor if it is not known to be newer.
 fn may_be_the_thiefs(newer: &ListedKey, owner: &UserName, may: &Look<'_>, record: &Record) -> bool {
     if newer.status != KeyStatus::Active {
         return false;
@@ -195,24 +302,24 @@ fn may_be_the_thiefs(newer: &ListedKey, owner: &UserName, may: &Look<'_>, record
     if record.looks.new_keys.contains(&newer.id) {
         return true;
     }
-    let own = record.seen.as_ref().and_then(|seen| seen.key.as_ref()?.created);
     let is_close = |contained: DateTime<Utc>, created: DateTime<Utc>| {
-        (created - contained).abs() <= CLOSE && own.is_none_or(|own| created > own)
+        (created - contained).abs() <= CLOSE && record.created.is_some_and(|own| created > own)
     };
     let is_protected = may.protection.of(newer.id.as_str()).or_else(|| may.protection.of(owner.as_str())).is_some();
     !may.is_repeat && !is_protected && record.contained.zip(newer.created).is_some_and(|(at, made)| is_close(at, made))
 }
 
 /// Tells the newer keys of a user who is not touched.
-pub fn tell_newer(record: &mut Record) {
-    for newer in newer_keys(record) {
+pub fn tell_newer(record: &mut Record, named: &HashSet<AccessKeyId>) {
+    for newer in newer_keys(record, named) {
         tell(newer.id, record);
     }
 }
 
 fn tell(newer: AccessKeyId, record: &mut Record) {
     let looks = &mut record.looks;
-    if !looks.new_keys.contains(&newer) && !looks.newer_keys.contains(&newer) {
+    let is_known = [&looks.new_keys, &looks.alive, &looks.newer_keys].iter().any(|known| known.contains(&newer));
+    if !is_known {
         looks.newer_keys.push(newer);
     }
 }
@@ -296,10 +403,11 @@ mod tests {
             let own = listed("AKIAIOSFODNN7EXAMPLE", KeyStatus::Inactive, contained - TimeDelta::days(1));
             let newer = listed("AKIAI44QH8DHBEXAMPLE", status, contained + TimeDelta::seconds(made));
             let seen = KeysSeen { key: Some(own), siblings: vec![newer.clone()], complete: true, at: contained };
-            let record = Record { seen: Some(seen), contained: Some(contained), ..Record::default() };
+            let created = seen.key.as_ref().and_then(|key| key.created);
+            let record = Record { seen: Some(seen), created, contained: Some(contained), ..Record::default() };
             let may = Look { protection: config.exempt.on(today), is_repeat };
             let what = format!("made {made} s after, {status}, EXEMPT={exempt}, repeat {is_repeat}");
-            assert_eq!(!newer_keys(&record).is_empty(), is_newer, "{what}");
+            assert_eq!(!newer_keys(&record, &HashSet::new()).is_empty(), is_newer, "{what}");
             assert_eq!(is_newer && may_be_the_thiefs(&newer, &owner, &may, &record), is_the_thiefs, "{what}");
         }
     }
@@ -314,8 +422,9 @@ mod tests {
         };
         let siblings = vec![listed("AKIAI44QH8DHBEXAMPLE", 30)];
         let seen = KeysSeen { key: Some(listed("AKIAIOSFODNN7EXAMPLE", 20)), siblings, complete: true, at: contained };
-        let record = Record { seen: Some(seen), contained: Some(contained), ..Record::default() };
-        assert_eq!(newer_keys(&record), []);
+        let created = seen.key.as_ref().and_then(|key| key.created);
+        let record = Record { seen: Some(seen), created, contained: Some(contained), ..Record::default() };
+        assert_eq!(newer_keys(&record, &HashSet::new()), []);
     }
 
     #[test]

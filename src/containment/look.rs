@@ -6,15 +6,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Reach, at, in_time, key, principal};
+use super::{CATCHING_UP, Reach, at, in_time, key, principal};
 use crate::aws::iam::Iam;
-use crate::credential::Identified;
+use crate::credential::{Identified, Principal};
 use crate::failure::{AwsError, Cause, Failed};
 use crate::names::{AccessKeyId, AccountId};
-use crate::plan::{First, IfGone, Plan, Step};
-use crate::record::{Done, NewPrincipals, Record, Sight};
+use crate::plan::{First, IfGone, Measure, Plan, Step};
+use crate::record::{Done, Means, NewPrincipals, Record, Sight};
 
 /// How long the look at a part of a credential may take.
 const LOOKING: Duration = Duration::from_secs(10);
@@ -22,30 +22,90 @@ const LOOKING: Duration = Duration::from_secs(10);
 /// How long the reading of all users and roles of an account may take.
 const LISTING: Duration = Duration::from_millis(1_800);
 
+/// The time of a look.
+#[derive(Debug)]
+pub struct Times {
+    /// Which look it is.
+    pub number: usize,
+    /// When it is made.
+    pub now: DateTime<Utc>,
+    /// When what only reads is given up.
+    pub soon: Instant,
+    /// When the invocation has to end.
+    pub deadline: Instant,
+}
+
+impl Times {
+    /// A look that begins now.
+    pub fn begin(number: usize, now: DateTime<Utc>, deadline: Instant) -> Self {
+        Self { number, now, soon: deadline.min(Instant::now() + LOOKING), deadline }
+    }
+
+    /// What cannot be read is told.
+    pub(super) async fn read<T>(
+        &self,
+        read: impl Future<Output = Result<T, AwsError>>,
+        record: &mut Record,
+    ) -> Option<T> {
+        let cause = match in_time(self.soon, read).await {
+            Some(Ok(read)) => return Some(read),
+            Some(Err(error)) => error.into(),
+            None => Cause::OutOfTime,
+        };
+        record.failed.push(Failed { step: Step::Look, cause });
+        None
+    }
+
+    /// Reads once more what may be late, a moment later, if there is time for it.
+    pub(super) async fn read_again<T>(&self, read: impl Future<Output = Result<T, AwsError>>) -> Option<T> {
+        let then = Instant::now() + CATCHING_UP;
+        if then + CATCHING_UP > self.soon {
+            return None;
+        }
+        sleep_until(then).await;
+        in_time(self.soon, read).await.and_then(Result::ok)
+    }
+
+    /// What contains something again has all the time that there is.
+    pub(super) async fn change<T>(&self, change: impl Future<Output = T>) -> Option<T> {
+        in_time(self.deadline, change).await
+    }
+}
+
 /// Looks at the key and at each deny, whatever becomes of the others. What cannot be seen is told, and the result stands;
 /// what came back and cannot be contained again is a step that failed.
-pub async fn look<F, O>(
-    plan: &Plan<'_>,
-    record: &mut Record,
-    reach: &Reach<'_, F>,
-    now: DateTime<Utc>,
-    deadline: Instant,
-) -> Sight
+pub async fn look<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, times: &Times) -> Sight
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
     record.begin(Step::Look);
     let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
-    let deadline = deadline.min(Instant::now() + LOOKING);
-    let opened = in_time(deadline, (reach.open)(&account)).await;
-    let iam = match opened {
-        Some(Ok(iam)) => iam,
-        Some(Err(error)) => return note(Some(Err(at(Step::Look)(error))), record),
-        None => return note(None, record),
+    let key = match &plan.first {
+        First::SetStatus { key, .. } | First::DeleteRootKey { key, .. } => Some(*key),
+        First::Deny { .. } | First::Lift { .. } => None,
     };
-    let key = in_time(deadline, at_the_key(plan, &account, record, reach, &iam, now)).await;
-    let mut sight = note(key, record);
+    if let Some(key) = key.filter(|_| record.has(|done| *done == Done::RootKeyDeleted)) {
+        return at_the_root_key(key, &account, record, reach, times).await;
+    }
+    let Some(iam) = times.read((reach.open)(&account), record).await else { return Sight::Unknown };
+    // Where the key was gone before, its user alone was contained.
+    let key = key.filter(|_| record.has(|done| matches!(done, Done::StatusSet(_))));
+    let mut sight = match (key, &plan.look) {
+        (Some(key), Some(may)) => key::look(key, may, &reach.named, record, &iam, times).await,
+        _ => Sight::InPlace,
+    };
+    for (on, measure, by) in denied(record) {
+        record.begin(Step::Look);
+        let identified = identified(plan, record, &on);
+        let denied = principal::Denied { on, measure, by, identified: identified.as_ref() };
+        sight = sight.max(principal::look(denied, record, &iam, &reach.turns, times).await);
+    }
+    sight
+}
+
+/// What has to be denied: what is, and what could not be put back before.
+fn denied(record: &Record) -> Vec<(Principal, Measure, Means)> {
     let denied = record.done.iter().filter_map(|done| match done {
         Done::Denied { on, measure, by } => Some((on.clone(), *measure, *by)),
         Done::StatusSet(_)
@@ -55,41 +115,7 @@ where
         | Done::LiftedInPart { .. }
         | Done::NothingToLift { .. } => None,
     });
-    let denied: Vec<_> = denied.collect();
-    for (on, measure, by) in denied {
-        record.begin(Step::Look);
-        let identified = identified(plan, record).filter(|identified| identified.principal() == on);
-        let looking = principal::look((&on, measure, by), identified.as_ref(), record, &iam, &reach.turns);
-        let seen = in_time(deadline, looking).await;
-        sight = sight.max(note(seen, record));
-    }
-    sight
-}
-
-async fn at_the_key<F, O>(
-    plan: &Plan<'_>,
-    account: &AccountId,
-    record: &mut Record,
-    reach: &Reach<'_, F>,
-    iam: &Iam,
-    now: DateTime<Utc>,
-) -> Result<Sight, Failed>
-where
-    F: Fn(&AccountId) -> O,
-    O: Future<Output = Result<Iam, AwsError>>,
-{
-    let (First::SetStatus { key, .. } | First::DeleteRootKey { key, .. }) = &plan.first else {
-        return Ok(Sight::InPlace);
-    };
-    if record.has(|done| *done == Done::RootKeyDeleted) {
-        return at_the_root_key(key, account, record, reach, now).await;
-    }
-    let (Some(may), Some(owner)) = (&plan.look, record.owner.clone()) else { return Ok(Sight::InPlace) };
-    // Where the key was gone before, its user alone was contained.
-    if !record.has(|done| matches!(done, Done::StatusSet(_))) {
-        return Ok(Sight::InPlace);
-    }
-    key::look(key, &owner, may, record, iam, now).await
+    denied.chain(record.looks.lost.iter().cloned()).collect()
 }
 
 /// A deleted key does not come back. That the root user has got another is told: it could only be deleted.
@@ -98,30 +124,38 @@ async fn at_the_root_key<F>(
     account: &AccountId,
     record: &mut Record,
     reach: &Reach<'_, F>,
-    now: DateTime<Utc>,
-) -> Result<Sight, Failed> {
-    let root = reach.accounts.root_of(account).await.map_err(at(Step::Look))?;
-    let listed = root.keys().await.map_err(at(Step::Look))?;
-    let seen = key::seen(key, listed, now);
+    times: &Times,
+) -> Sight {
+    let Some(root) = times.read(reach.accounts.root_of(account), record).await else { return Sight::Unknown };
+    let Some(listed) = times.read(root.keys(), record).await else { return Sight::Unknown };
+    let seen = key::seen(key, listed, times.now);
     let is_whole = seen.complete && seen.key.is_none();
     record.seen = Some(seen);
-    key::tell_newer(record);
-    Ok(if is_whole { Sight::InPlace } else { Sight::Unknown })
+    key::tell_newer(record, &reach.named);
+    if is_whole { Sight::InPlace } else { Sight::Unknown }
 }
 
-/// The principal that was denied, as the event identifies it.
-fn identified(plan: &Plan<'_>, record: &Record) -> Option<Identified> {
+/// A principal that was denied, as the event identifies it.
+fn identified(plan: &Plan<'_>, record: &Record, on: &Principal) -> Option<Identified> {
+    let Principal::User(name) = on else {
+        return match &plan.first {
+            First::Deny { on, .. } => Some(on.clone()),
+            First::SetStatus { .. } | First::Lift { .. } | First::DeleteRootKey { .. } => None,
+        };
+    };
     match (&plan.first, &plan.if_gone) {
         (First::Deny { on, .. }, _) => Some(on.clone()),
-        // The owner of a key that is there is known by the key.
-        (_, IfGone::ContainOwner { user: Some(user), id: Some(id), .. }) if record.owner.is_none() => {
-            Some(Identified::User((*user).clone(), (*id).clone()))
+        // While the key is listed as the user's, that is the one.
+        _ if record.seen.as_ref().is_some_and(|seen| seen.key.is_some()) => None,
+        (_, IfGone::ContainOwner { user: Some(user), id: Some(id), .. }) if user.is(name) => {
+            Some(Identified::User(name.clone(), (*id).clone()))
         }
         _ => None,
     }
 }
 
-fn note(seen: Option<Result<Sight, Failed>>, record: &mut Record) -> Sight {
+/// Tells what failed.
+pub(super) fn note(seen: Option<Result<Sight, Failed>>, record: &mut Record) -> Sight {
     let failed = match seen {
         Some(Ok(sight)) => return sight,
         Some(Err(failed)) => failed,
@@ -142,15 +176,19 @@ where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
+    let unknown = || NewPrincipals { partial: true, ..NewPrincipals::default() };
+    if !reach.accounts.has_a_way_into(account) {
+        return (unknown(), Vec::new());
+    }
     let deadline = deadline.min(Instant::now() + LISTING);
     let mut errors = Vec::new();
     let new = match in_time(deadline, (reach.open)(account)).await {
         Some(Ok(iam)) => iam.new_principals(since, deadline, &mut errors).await,
         Some(Err(error)) => {
             errors.push(error);
-            NewPrincipals { partial: true, ..NewPrincipals::default() }
+            unknown()
         }
-        None => NewPrincipals { partial: true, ..NewPrincipals::default() },
+        None => unknown(),
     };
     (new, errors.into_iter().map(at(Step::ListPrincipals)).collect())
 }

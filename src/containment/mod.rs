@@ -8,10 +8,10 @@ mod principal;
 mod root_key;
 
 pub use self::gathering::{Asked, Gathering, gather};
-pub use self::look::{look, new_principals};
+pub use self::look::{Times, look, new_principals};
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::credential::{Identified, KeyStatus, Principal};
 use crate::failure::{AwsError, Cause, Disagreement, Failed};
 use crate::names::{AccessKeyId, AccountId, UserId, UserName};
 use crate::plan::{First, IfGone, Measure, Plan, Step, Then};
-use crate::record::{Done, Left, Means, Record};
+use crate::record::{Done, Left, Means, Record, Sight};
 
 /// How a step ends that did not fail: with its changes in the record, or with the reason why the credential, or a part
 /// of what it can do, was left alone.
@@ -33,6 +33,9 @@ type Attempt = Result<Option<Left>, Failed>;
 
 /// How long IAM may need to show a change.
 const CATCHING_UP: Duration = Duration::from_secs(1);
+
+/// How long a read that only informs may hold what comes after it.
+const FOR_A_READ: Duration = Duration::from_secs(2);
 
 /// How the accounts of a plan are reached.
 pub struct Reach<'a, F> {
@@ -42,6 +45,8 @@ pub struct Reach<'a, F> {
     pub open: F,
     /// Who writes a user or a role at a time.
     pub turns: Turns,
+    /// The keys that the event names: each is dealt with for itself.
+    pub named: HashSet<AccessKeyId>,
 }
 
 /// The step that kills a key, in the likeliest account. Where it could not be killed, it is left for later to look in the
@@ -413,7 +418,7 @@ async fn next(
         }
         Then::DeleteKey => {
             let _turn = turns.take(iam.account(), &user).await;
-            key::delete(key, owner, record, iam).await
+            key::delete(key, owner, looks_are_ahead, record, iam).await
         }
         Then::ListCredentials => {
             key::list_credentials(owner, record, iam).await;
@@ -428,14 +433,22 @@ async fn next(
 #[derive(Default)]
 pub struct Turns(RefCell<HashMap<(AccountId, String), Turn>>);
 
-/// Held by who writes one user or role of an account. What became of a deny is known to all who wait to do the same.
-type Turn = Arc<Mutex<Vec<(Measure, Denial)>>>;
+/// Held by who writes one user or role of an account. What became of a deny, and what a look at it saw, is known to all who
+/// wait to do the same.
+type Turn = Arc<Mutex<Known>>;
+
+#[derive(Default)]
+struct Known {
+    denials: Vec<(Measure, Denial)>,
+    /// By the number of the look.
+    sights: Vec<(Measure, usize, Sight)>,
+}
 
 /// What became of a deny.
 type Denial = Result<Result<Means, Left>, Failed>;
 
 impl Turns {
-    async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<Vec<(Measure, Denial)>> {
+    async fn take(&self, account: &AccountId, principal: &Principal) -> OwnedMutexGuard<Known> {
         // Names are unique without regard to case.
         let whose = (account.clone(), principal.to_string().to_ascii_lowercase());
         let turn = Arc::clone(self.0.borrow_mut().entry(whose).or_default());

@@ -6,12 +6,11 @@
 //! What is attached are policies of fixed content that the account's stack makes, so that the function's role can grant
 //! nothing. The attachment itself is the mark by which a restore knows it: nobody else uses these policies.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use super::{Attempt, CATCHING_UP, Turns, at};
+use super::look::Times;
+use super::{Attempt, FOR_A_READ, Turns, at};
 use crate::aws::iam::{Change, Iam};
 use crate::aws::principals::{DenyPolicy, Put};
 use crate::credential::{Identified, Principal, ReservedRole};
@@ -22,8 +21,6 @@ use crate::record::{Done, Left, Means, Record, Sight};
 
 /// The beginning of the names of all inline policies that this function puts on a principal, in every version.
 const OURS: &str = "key-remediator-deny-";
-/// How long a read that only informs may hold what comes after it.
-const FOR_A_READ: Duration = Duration::from_secs(2);
 /// The inline policy that denies a role its older sessions.
 const DENY_SESSIONS: &str = "key-remediator-deny-sessions";
 
@@ -76,12 +73,12 @@ async fn is_another_role(role: &RoleName, id: &RoleId, iam: &Iam) -> Result<Opti
 pub async fn deny(on: &Principal, measure: Measure, record: &mut Record, iam: &Iam, turns: &Turns) -> Attempt {
     record.begin(Step::Deny(measure));
     let mut turn = turns.take(iam.account(), on).await;
-    let known = turn.iter().find(|(done, _)| *done == measure).map(|(_, denial)| denial.clone());
+    let known = turn.denials.iter().find(|(done, _)| *done == measure).map(|(_, denial)| denial.clone());
     let denial = if let Some(denial) = known {
         denial
     } else {
         let denial = put(on, measure, iam).await.map_err(|cause| Failed { step: Step::Deny(measure), cause });
-        turn.push((measure, denial.clone()));
+        turn.denials.push((measure, denial.clone()));
         denial
     };
     drop(turn);
@@ -115,49 +112,90 @@ async fn is_denied(
     }
 }
 
-/// Looks whether a deny is in place, and puts it back if it is not. `identified` is the principal as the event gives it,
-/// where it does: if the name is another's by now, that one is left alone.
+/// A deny that is looked at.
+pub struct Denied<'r> {
+    pub on: Principal,
+    pub measure: Measure,
+    pub by: Means,
+    /// The principal as the event identifies it, where it does: if the name is another's by now, that one is left alone.
+    pub identified: Option<&'r Identified>,
+}
+
+/// Looks whether a deny is in place, and puts it back if it is not. Of several credentials of one principal the first looks
+/// for all.
 pub async fn look(
-    (on, measure, by): (&Principal, Measure, Means),
-    identified: Option<&Identified>,
+    Denied { on, measure, by, identified }: Denied<'_>,
     record: &mut Record,
     iam: &Iam,
     turns: &Turns,
-) -> Result<Sight, Failed> {
+    times: &Times,
+) -> Sight {
+    let mut turn = turns.take(iam.account(), &on).await;
+    let known = turn.sights.iter().find(|(of, number, _)| (*of, *number) == (measure, times.number));
+    if let Some((_, _, sight)) = known {
+        record.looks.deny_removed |= *sight != Sight::InPlace;
+        return *sight;
+    }
     let since = record.contained.unwrap_or_default();
-    let mut turn = turns.take(iam.account(), on).await;
-    if until_it_shows(|| is_denied(on, measure, by, since, iam)).await.map_err(at(Step::Look))? {
-        return Ok(Sight::InPlace);
+    let sight = match times.read(is_denied(&on, measure, by, since, iam), record).await {
+        None => Sight::Unknown,
+        Some(true) => Sight::InPlace,
+        Some(false) => match times.read_again(is_denied(&on, measure, by, since, iam)).await {
+            Some(true) => Sight::InPlace,
+            // What could not be read again counts as it was read.
+            Some(false) | None => put_back(&on, measure, by, identified, record, iam, times).await,
+        },
+    };
+    if sight == Sight::CameBack {
+        turn.denials.retain(|(done, _)| *done != measure);
     }
-    if let Some(identified) = identified
-        && is_another(identified, iam).await.map_err(at(Step::Look))?.is_some()
-    {
-        return Ok(Sight::InPlace);
-    }
-    record.begin(Step::Deny(measure));
-    turn.retain(|(done, _)| *done != measure);
-    match put(on, measure, iam).await {
-        Ok(Err(Left::PrincipalNotHere(_))) => Ok(Sight::InPlace),
-        put => {
-            record.looks.deny_removed = true;
-            let is_ours = |done: &Done| matches!(done, Done::Denied { on: of, measure: with, .. } if of == on && *with == measure);
-            record.done.retain(|done| !is_ours(done));
-            match put.map_err(|cause| Failed { step: Step::Deny(measure), cause })? {
-                Ok(by) => record.done.push(Done::Denied { on: on.clone(), measure, by }),
-                Err(left) => record.left = Some(left),
-            }
-            Ok(Sight::CameBack)
-        }
-    }
+    turn.sights.push((measure, times.number, sight));
+    sight
 }
 
-/// Asks once more, a moment later, where the answer is no: IAM may be late.
-async fn until_it_shows<F: Future<Output = Result<bool, AwsError>>>(ask: impl Fn() -> F) -> Result<bool, AwsError> {
-    if ask().await? {
-        return Ok(true);
+async fn put_back(
+    on: &Principal,
+    measure: Measure,
+    by: Means,
+    identified: Option<&Identified>,
+    record: &mut Record,
+    iam: &Iam,
+    times: &Times,
+) -> Sight {
+    if let Some(identified) = identified {
+        match times.read(is_another(identified, iam), record).await {
+            None => return Sight::Unknown,
+            Some(None) => {}
+            Some(Some(_)) => return is_gone(record),
+        }
     }
-    tokio::time::sleep(CATCHING_UP).await;
-    ask().await
+    record.begin(Step::Deny(measure));
+    let put = times.change(put(on, measure, iam)).await;
+    if let Some(Ok(Err(Left::PrincipalNotHere(_)))) = put {
+        return is_gone(record);
+    }
+    record.looks.deny_removed = true;
+    let is_it = |other: &Principal, with: Measure| *other == *on && with == measure;
+    record.done.retain(|done| !matches!(done, Done::Denied { on, measure, .. } if is_it(on, *measure)));
+    record.looks.lost.retain(|(on, measure, _)| !is_it(on, *measure));
+    match put {
+        Some(Ok(Ok(by))) => {
+            record.done.push(Done::Denied { on: on.clone(), measure, by });
+            return Sight::CameBack;
+        }
+        Some(Ok(Err(left))) => record.left = Some(left),
+        Some(Err(cause)) => record.failed.push(Failed { step: Step::Deny(measure), cause }),
+        None => record.failed.push(Failed { step: Step::Deny(measure), cause: Cause::OutOfTime }),
+    }
+    record.looks.lost.push((on.clone(), measure, by));
+    Sight::Unknown
+}
+
+/// Somebody has deleted it or given it another name: under that one it may not be denied any more.
+fn is_gone(record: &mut Record) -> Sight {
+    let cause = Cause::Disagreement(Disagreement::DeniesThePrincipal);
+    record.failed.push(Failed { step: Step::Look, cause });
+    Sight::Unknown
 }
 
 async fn put(on: &Principal, measure: Measure, iam: &Iam) -> Result<Result<Means, Left>, Cause> {

@@ -114,6 +114,7 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::ListCredentials => "list_credentials",
         Step::ListLeftovers => "list_leftovers",
         Step::Confirm => "confirm",
+        Step::DeactivateNewKey => "deactivate_new_key",
         Step::Look => "look",
         Step::ListPrincipals => "list_principals",
         Step::GatherEvidence => "gather_evidence",

@@ -1,7 +1,7 @@
 //! Log lines: JSON, one for each result, each failed step and each part of the input that could not be read. Nobody sees
 //! the answer of an asynchronous invocation, so a line holds what the answer does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -35,6 +35,8 @@ pub struct Space {
     start: usize,
     /// The lines that had no space, by outcome.
     omitted: BTreeMap<&'static str, usize>,
+    /// The accounts of which it is told already what is new in them: that is the same for all of their credentials.
+    accounts: BTreeSet<String>,
 }
 
 /// In bytes. The last line may go beyond it: none has more than a few KB.
@@ -42,7 +44,7 @@ const MOST: usize = 900_000;
 
 impl Default for Space {
     fn default() -> Self {
-        Self { start: logs::written(), omitted: BTreeMap::new() }
+        Self { start: logs::written(), omitted: BTreeMap::new(), accounts: BTreeSet::new() }
     }
 }
 
@@ -106,6 +108,7 @@ fn line(
     if !space.is_left(outcome.map_or("that only inform", Outcome::name)) {
         return;
     }
+    let is_first = case.account().is_none_or(|account| space.accounts.insert(account.as_str().to_owned()));
     let undo = command::undo(case).map(|undo| command::invoke(function, &undo));
     let Case { finding, plan, record, .. } = case;
     let (origin, credential) = (&finding.origin, &finding.credential);
@@ -134,7 +137,7 @@ fn line(
                 contested = json(looks::contested(record)),
                 newer_keys = json(looks::newer_keys(record)),
                 new_keys_undo = json(looks::new_keys_undo(case)),
-                new_principals = json(looks::new_principals(record)),
+                new_principals = json(looks::new_principals(record).filter(|_| is_first)),
                 last_used = json(record.last_used.as_ref()),
                 evidence = json(record.evidence.as_ref()),
                 sibling_keys = siblings(case),

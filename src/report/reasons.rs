@@ -257,6 +257,7 @@ fn failed() -> Vec<Row> {
         (Step::ListLeftovers, "iam:ListUserPolicies", None),
         (Step::Confirm, "iam:ListAccessKeys", None),
         (Step::ListCredentials, "iam:GetLoginProfile", None),
+        (Step::DeactivateNewKey, "iam:UpdateAccessKey", Some(Disagreement::DeniesTheKey)),
         (Step::Look, "iam:ListAccessKeys", None),
         (Step::ListPrincipals, "iam:ListUsers", None),
         (Step::GatherEvidence, "cloudtrail:LookupEvents", None),
@@ -300,6 +301,7 @@ fn of_failed(failed: &Failed) -> Row {
         | Step::DeleteKey
         | Step::ListCredentials
         | Step::Confirm
+        | Step::DeactivateNewKey
         | Step::Look
         | Step::ListPrincipals
         | Step::GatherEvidence => key_of("IAMUser", KEY),
@@ -309,7 +311,10 @@ fn of_failed(failed: &Failed) -> Row {
     let done = deactivated.then_some(Done::StatusSet(KeyStatus::Inactive)).into_iter().collect();
     let config = all();
     let outcome = (!failed.step.only_informs()).then_some(Outcome::Failed);
-    let record = Record { done, failed: vec![failed.clone()], ..Record::default() };
+    let alive =
+        (failed.step == Step::DeactivateNewKey).then(|| AccessKeyId::new("AKIAI44QH8DHBEXAMPLE").expect("valid"));
+    let looks = Looks { alive: alive.into_iter().collect(), ..Looks::default() };
+    let record = Record { done, failed: vec![failed.clone()], looks, ..Record::default() };
     let case = Case::new(&finding, Some(plan(&finding, &config)), record);
     Row { code: code::of_failed(failed), outcome, words: prose::failure(&case, failed, true) }
 }

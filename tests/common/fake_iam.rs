@@ -62,6 +62,8 @@ struct State {
     delay: Duration,
     /// Users of the function's account beside those that are named, so that its list has pages.
     crowd: usize,
+    /// The identifiers of users that are not made from their names.
+    user_ids: BTreeMap<String, String>,
     /// CloudTrail's records, by account, Region and access key ID.
     trail: Vec<(String, String, String, Value)>,
     /// When principals were made that were not made long ago, by account and `user/NAME` or `role/NAME`.
@@ -295,6 +297,29 @@ impl FakeIam {
     /// As somebody else would delete it.
     pub fn delete_key(&self, id: &str) {
         self.state().keys.retain(|key| key.id != id);
+    }
+
+    /// Gives a user of the function's account another name. All that is the user's goes along.
+    pub fn rename_user(&self, from: &str, to: &str) {
+        let mut state = self.state();
+        state
+            .keys
+            .iter_mut()
+            .filter(|key| key.user.eq_ignore_ascii_case(from))
+            .for_each(|key| to.clone_into(&mut key.user));
+        let [old, new] = [from, to].map(|name| format!("user/{}", name.to_lowercase()));
+        let moved = |on: String| if on == old { new.clone() } else { on };
+        state.attached = std::mem::take(&mut state.attached)
+            .into_iter()
+            .map(|(account, on, arn)| (account, moved(on), arn))
+            .collect();
+        let id = state.user_ids.get(&from.to_lowercase()).cloned().unwrap_or_else(|| user_id(from));
+        state.user_ids.insert(to.to_lowercase(), id);
+    }
+
+    /// As if the user had been deleted and another made under its name.
+    pub fn give_user_id(&self, name: &str, id: &str) {
+        self.state().user_ids.insert(name.to_lowercase(), id.to_owned());
     }
 
     /// As somebody else would put it there.
@@ -622,7 +647,7 @@ impl State {
         if !self.keys.iter().any(is_known) && !self.users.contains(&(call.account.clone(), name.to_lowercase())) {
             return error(404, "NoSuchEntity", &format!("The user with name {name} cannot be found."));
         }
-        let id = user_id(&name);
+        let id = self.user_ids.get(&name.to_lowercase()).cloned().unwrap_or_else(|| user_id(&name));
         success(
             &call.action,
             &format!(

@@ -1,14 +1,15 @@
 //! What did not work.
 
-use super::super::command::undo;
+use super::super::command::{by_hand, undo};
 use super::by_hand::{end_sessions_of, lift_by_hand_of, operation, restore_by_hand, run_by_hand};
 use super::done::sentence_of;
 use super::left::why_left;
-use super::{SEND_AGAIN, Words, account, denied, given, key_of_user, principal};
+use super::{SEND_AGAIN, Words, account, denied, given, key, key_of_user, principal};
 use crate::case::Case;
 use crate::credential::{KeyStatus, Principal};
 use crate::failure::{AwsErrorKind, Cause, Disagreement, Failed, Missing};
 use crate::finding::{Basis, Operation};
+use crate::names::AccessKeyId;
 use crate::plan::{First, Measure, Step};
 use crate::record::Done;
 use serde_json::Value;
@@ -19,8 +20,11 @@ pub fn failure(case: &Case<'_>, failed: &Failed, is_first: bool) -> Words {
     if failed.step.only_informs() {
         return Words::nothing_to_do(format!("{what}; the result stands without it"));
     }
+    let is_kill = failed.step == Step::SetStatus(KeyStatus::Inactive);
+    let again =
+        if is_kill && case.record.looks.reactivated { "; it was dead, and somebody made it active again" } else { "" };
     let also = if is_first { also_done(case, failed.step) } else { String::new() };
-    Words::new(format!("{what}{also}"), advice(case, failed))
+    Words::new(format!("{what}{again}{also}"), advice(case, failed))
 }
 
 /// What was done, and left, beside a failure, and how to take it back.
@@ -98,10 +102,18 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::ListCredentials => format!("read what else {on} can sign in with"),
         Step::ListLeftovers => format!("read whether an earlier version left inline policies on {on}"),
         Step::Confirm => format!("read the state of {key}"),
+        Step::DeactivateNewKey => format!("deactivate {}", new_keys(case)),
         Step::Look => format!("see whether {key} is dead still, and what was denied with it"),
         Step::GatherEvidence => format!("read from CloudTrail what {key} did"),
         Step::ListPrincipals => format!("read which users and roles are new in account {}", account(case)),
     }
+}
+
+/// The newer keys that may be alive.
+fn new_keys(case: &Case<'_>) -> String {
+    let keys: Vec<_> = case.record.looks.alive.iter().map(AccessKeyId::as_str).collect();
+    let user = case.user().map(|user| format!(" of user {user}")).unwrap_or_default();
+    format!("the newer access key {}{user}, made when {} was contained", keys.join(", "), key(case))
 }
 
 /// A step of which it is not known whether IAM did it.
@@ -110,6 +122,7 @@ pub(super) fn not_confirmed(case: &Case<'_>, key: &str, step: Step) -> String {
     match step {
         Step::SetStatus(status) => format!("IAM did not confirm that {key} was {}", given(status)),
         Step::Deny(measure) => format!("IAM did not confirm that {on} was denied {}", denied(measure)),
+        Step::DeactivateNewKey => format!("IAM did not confirm that {} was deactivated", new_keys(case)),
         Step::Lift => format!("IAM did not confirm that all that was put on {on} was taken away"),
         Step::DeleteKey | Step::DeleteRootKey => format!("IAM did not confirm that {key} was deleted"),
         Step::FindOwner
@@ -136,6 +149,7 @@ pub(super) fn named(step: Step) -> &'static str {
         Step::ListCredentials => "listing other credentials",
         Step::ListLeftovers => "listing inline policies",
         Step::Confirm => "confirming",
+        Step::DeactivateNewKey => "deactivating a newer key",
         Step::Look => "looking again",
         Step::ListPrincipals => "listing new users and roles",
         Step::GatherEvidence => "reading from CloudTrail",
@@ -205,6 +219,7 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
             "the key is dead, but sessions that were made with it may still work"
         }
         Step::CheckPrincipal | Step::Deny(_) => "sessions may still work",
+        Step::DeactivateNewKey => "that key may still be active",
         Step::Lift => "denies may still be in place",
         Step::ListCredentials
         | Step::ListLeftovers
@@ -225,6 +240,11 @@ pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
             operation => run(operation),
         },
         Step::DeleteKey => run(Operation::Delete),
+        Step::DeactivateNewKey => {
+            let commands = case.record.looks.alive.iter();
+            let commands = commands.map(|key| by_hand(Operation::Deactivate, case.user(), Some(key)));
+            format!("run in account {}: {}", account(case), commands.collect::<Vec<_>>().join("; "))
+        }
         Step::CheckPrincipal => "find the principal ID of the finding in CloudTrail and end its sessions".to_owned(),
         Step::Deny(_) => match case.plan.as_ref().map(|plan| &plan.first) {
             Some(First::Deny { on, .. }) => end_sessions_of(&on.principal()),

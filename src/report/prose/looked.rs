@@ -13,12 +13,15 @@ pub(super) fn what_was_seen(case: &Case<'_>) -> String {
     if looks.reactivated {
         seen.push_str("; somebody made the key active again, and it was deactivated again");
     }
+    if !looks.alive.is_empty() {
+        seen.extend(["; the newer access key ", &joined(&looks.alive), " of the same user could not be deactivated"]);
+    }
     if !looks.new_keys.is_empty() {
         let keys = joined(&looks.new_keys);
         seen.extend([
-            "; whoever held it has made access key ",
+            "; access key ",
             &keys,
-            " for the same user, which was deactivated, too",
+            " was made for the same user within a minute of it and was deactivated, too",
         ]);
     }
     if looks.deny_removed {
@@ -35,13 +38,13 @@ pub(super) fn what_was_seen(case: &Case<'_>) -> String {
     seen.push_str(&new_principals(&looks.new_principals));
     seen.push_str(&made(case));
     if looks.incomplete {
-        seen.push_str("; not everything could be looked at again");
+        seen.push_str("; nobody has verified that it stays so, as a look was left out or could not see everything");
     }
     seen
 }
 
-/// How many things are named in a sentence; the field `evidence` has more.
-const NAMED: usize = 10;
+/// How many things are named in a sentence; the fields `evidence` and `newPrincipals` have more.
+const NAMED: usize = 5;
 
 /// What the credential made, by CloudTrail.
 fn made(case: &Case<'_>) -> String {
@@ -61,15 +64,21 @@ fn joined(keys: &[AccessKeyId]) -> String {
 
 fn new_principals(new: &NewPrincipals) -> String {
     let names = |what: &str, names: Vec<&ForeignText>| {
-        let names: Vec<_> = names.into_iter().map(ForeignText::as_str).collect();
-        if names.is_empty() { None } else { Some(format!("{what} {}", names.join(", "))) }
+        let more = names.len().saturating_sub(NAMED);
+        let told: Vec<_> = names.into_iter().take(NAMED).map(ForeignText::as_str).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        if told.is_empty() { None } else { Some(format!("{what} {}{more}", told.join(", "))) }
     };
     let users = names("users", new.users.iter().map(|user| &user.name).collect());
     let roles = names("roles", new.roles.iter().map(|role| &role.name).collect());
     let made: Vec<_> = users.into_iter().chain(roles).collect();
-    if made.is_empty() { String::new() } else { format!("; new in the account since then: {}", made.join(" and ")) }
+    if made.is_empty() {
+        String::new()
+    } else {
+        format!("; new in the account since a minute before: {}", made.join(" and "))
+    }
 }
 
 /// What a person does about a credential that was fought for.
-pub(super) const CONTESTED: &str = "somebody works against it, with another credential or in the seconds that IAM needs: find in CloudTrail who did, and \
-     contain that one, too";
+pub(super) const CONTESTED: &str = "find in CloudTrail who worked against it, with another credential or in the seconds that \
+                                    IAM needs, and contain that one, too";
