@@ -8,8 +8,11 @@ mod common;
 
 use std::path::PathBuf;
 
+use common::answers::results;
 use common::cost::{Target, two_roots, valgrind, zipped_size};
-use common::root;
+use common::fake_iam::FakeIam;
+use common::throughput::findings;
+use common::{Function, root};
 use serde_json::Value;
 
 const FILE: &str = "bench/budget.json";
@@ -52,6 +55,19 @@ fn release_binary() -> PathBuf {
 #[ignore = "measures the release binary: `make budget`"]
 fn the_bundle_is_within_its_budget() {
     assert_within_budget("zippedBytes", zipped_size(&release_binary()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures the release binary: `make budget`"]
+async fn a_hundred_credentials_with_a_look_are_within_their_budget() {
+    let (iam, findings) = findings(FakeIam::start().await);
+    let binary = release_binary().display().to_string();
+    let variables = iam.variables(&[("VERIFY_AFTER", "2")]);
+    let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let function = Function::run(&[&binary], variables);
+    let answer = tokio::task::block_in_place(|| function.invoke(&Value::Array(findings)));
+    assert!(results(&answer).iter().all(|result| result["verifiedAt"].is_string()), "{answer:#}");
+    assert_within_budget("peakMemoryOfAHundredKiB", function.peak_memory().expect("the process still runs"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,17 +25,14 @@ async fn a_hundred_findings_take_less_than_four_seconds_over_a_few_connections()
     assert!(connections <= MOST_IN_FLIGHT, "{connections} connections for {calls} calls");
 }
 
-/// The most that Lambda's smallest size leaves is far more; what is measured is a debug build.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_credentials_are_looked_at_again_in_little_time_and_memory() {
+async fn a_hundred_credentials_are_looked_at_again_in_little_time() {
     let (iam, findings) = findings(FakeIam::start().await);
     let function = iam.function(&[("VERIFY_AFTER", "2")]);
     let started = Instant::now();
     let answer = tokio::task::block_in_place(|| function.invoke(&Value::Array(findings)));
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     assert!(results(&answer).iter().all(|result| result["verifiedAt"].is_string()), "{answer:#}");
-    let peak = function.peak_memory().expect("the process still runs");
-    assert!(peak < 24 * 1024, "{peak} KiB");
 }
 
 /// IAM answers every other call with `Throttling`. What the SDK's attempts do not get through is handed back to SQS.

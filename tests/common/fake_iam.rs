@@ -469,15 +469,25 @@ impl FakeIam {
         Self::function_at(&self.server.uri(), variables)
     }
 
-    /// The function, with IAM at an address that leads to a fake.
-    pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function<'static> {
+    /// What makes a function call this fake, with more variables.
+    pub fn variables(&self, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        Self::variables_at(&self.server.uri(), variables)
+    }
+
+    fn variables_at(url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = [
             ("AWS_ENDPOINT_URL", url),
             ("AWS_ACCESS_KEY_ID", "ASIAFUNCTIONSOWNROLE"),
             ("AWS_SECRET_ACCESS_KEY", "made-up-secret"),
             ("ACCOUNT_ID", OWN),
         ];
-        Function::start(own.into_iter().chain(variables.iter().copied()))
+        let all = own.iter().chain(variables);
+        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// The function, with IAM at an address that leads to a fake.
+    pub fn function_at(url: &str, variables: &[(&str, &str)]) -> Function<'static> {
+        Function::start(Self::variables_at(url, variables).iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// The fake as an HTTP client of the SDK.
