@@ -58,10 +58,19 @@ pub fn decide<'c>(
 }
 
 /// A person who gives a command does not wait for looks.
-fn look<'c>(finding: &Finding, config: &'c Config, today: NaiveDate) -> Option<Look<'c>> {
+fn look<'c>(finding: &'c Finding, config: &'c Config, today: NaiveDate) -> Option<Look<'c>> {
     let is_command = matches!(finding.basis, Basis::Command(_));
     let looks = !config.verify_after.is_empty() && !config.dry_run && !is_command;
-    looks.then(|| Look { protection: config.exempt.on(today), is_repeat: finding.origin.repeat })
+    let user_id = match &finding.credential {
+        Credential::UserKey { user_id, .. } => user_id.as_ref(),
+        Credential::RootKey { .. }
+        | Credential::Session { .. }
+        | Credential::Sessions { .. }
+        | Credential::Contradictory { .. }
+        | Credential::Unidentified { .. }
+        | Credential::None => None,
+    };
+    looks.then(|| Look { protection: config.exempt.on(today), is_repeat: finding.origin.repeat, user_id })
 }
 
 /// The gates that say that there is nothing to do.

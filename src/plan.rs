@@ -36,6 +36,8 @@ pub struct Look<'c> {
     pub protection: Protection<'c>,
     /// Whether the finding came before: then a newer key may be the one that a person made since.
     pub is_repeat: bool,
+    /// The identifier that the event gives for the user, which tells whether the name is another's by now.
+    pub user_id: Option<&'c UserId>,
 }
 
 impl Plan<'_> {

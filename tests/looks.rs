@@ -619,7 +619,23 @@ async fn a_user_that_got_the_name_of_the_contained_one_is_not_touched() {
     };
     let answer = against(&iam, &[SESSIONS], &finding(), admin).await;
     assert_eq!(iam.denials("user/Bob"), [""; 0], "{answer:#}");
+    assert_eq!(iam.status(NEW_KEY).as_deref(), Some("Active"), "{answer:#}");
+    assert_eq!(result(&answer)["newerKeys"], json!([NEW_KEY]));
     assert_not_verified(&answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_thief_makes_after_deleting_the_contained_one_is_deactivated() {
+    let iam = FakeIam::of_bob().await;
+    let time = Time::begin();
+    let attacker = async {
+        sleep(Duration::from_secs(2)).await;
+        iam.delete_key(KEY);
+        iam.make_key(OWN, "Bob", NEW_KEY, time.now());
+    };
+    let answer = against(&iam, &[], &finding(), attacker).await;
+    assert_eq!(iam.status(NEW_KEY).as_deref(), Some("Inactive"), "{answer:#}");
+    assert_eq!(result(&answer)["contested"], json!({"newKeys": [NEW_KEY]}));
 }
 
 #[tokio::test(start_paused = true)]

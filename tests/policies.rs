@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use common::fake_iam::{Answer, Call, FakeIam, error};
+use common::fake_iam::{Answer, Call, FakeIam, error, success};
 use common::findings::{role_session, user_session, without_user};
 use common::ids::{KEY, MEMBER, OTHER_KEY, OWN, ROLE_ID};
 use common::{event, replaced, template};
@@ -96,6 +96,18 @@ fn scenarios(parameters: &Parameters) -> Vec<Scenario> {
         scenarios.push((vec![key(), event("command-restore"), restore("UserName")], vec![]));
         scenarios.push((vec![key(), restore("UserName")], vec![("AttachUserPolicy", full())]));
         scenarios.push((vec![key()], vec![("AttachUserPolicy", unknown())]));
+    }
+    if parameters["VerifyAfter"] != "0" {
+        // The key is gone, and its user has a new one.
+        let new_key = success(
+            "ListAccessKeys",
+            &format!(
+                "<AccessKeyMetadata><member><UserName>Bob</UserName><AccessKeyId>{OTHER_KEY}</AccessKeyId><Status>Active</Status>\
+                 <CreateDate>{}</CreateDate></member></AccessKeyMetadata><IsTruncated>false</IsTruncated>",
+                chrono::Utc::now().to_rfc3339()
+            ),
+        );
+        scenarios.push((vec![key()], vec![("ListAccessKeys", new_key)]));
     }
     if parameters["RoleSessions"] != "report" {
         scenarios.push((vec![role_session(), restore("RoleName")], vec![]));
@@ -294,6 +306,7 @@ fn the_default_roles_can_do_nothing_but_read_and_change_the_status_of_keys() {
             [
                 "cloudtrail:LookupEvents",
                 "iam:GetAccessKeyLastUsed",
+                "iam:GetUser",
                 "iam:ListAccessKeys",
                 "iam:ListRoles",
                 "iam:ListUsers",

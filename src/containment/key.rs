@@ -201,8 +201,10 @@ pub async fn look(
         let killed = times.change(kill_again(key, &owner, record, iam)).await;
         sight = sight.max(note(killed.map(|killed| killed.map(|()| Sight::CameBack)), record));
     }
-    for newer in newer_keys(record, named) {
-        if may_be_the_thiefs(&newer, &owner, may, record) {
+    let newer = newer_keys(record, named);
+    let is_the_user = newer.is_empty() || is_the_user(&owner, may, record, iam, times).await;
+    for newer in newer {
+        if is_the_user && may_be_the_thiefs(&newer, &owner, may, record) {
             sight = sight.max(kill_newer(newer.id, &owner, record, iam, times).await);
         } else {
             tell(newer.id, record);
@@ -237,6 +239,19 @@ async fn list(
             rename(&owner, &other, record);
             times.read(iam.keys(&other), record).await.map(Option::unwrap_or_default)
         }
+    }
+}
+
+/// Whether the name is still that of the user whose key it was. While the key is listed, it is; when it is gone, the
+/// identifier tells.
+async fn is_the_user(owner: &UserName, may: &Look<'_>, record: &mut Record, iam: &Iam, times: &Times) -> bool {
+    if record.seen.as_ref().is_some_and(|seen| seen.key.is_some()) {
+        return true;
+    }
+    match may.user_id {
+        Some(id) => times.read(iam.user_id(owner), record).await.flatten().is_some_and(|found| found == *id),
+        // What this function deleted itself was this user's a moment ago.
+        None => record.has(|done| *done == Done::KeyDeleted),
     }
 }
 
@@ -405,7 +420,7 @@ mod tests {
             let seen = KeysSeen { key: Some(own), siblings: vec![newer.clone()], complete: true, at: contained };
             let created = seen.key.as_ref().and_then(|key| key.created);
             let record = Record { seen: Some(seen), created, contained: Some(contained), ..Record::default() };
-            let may = Look { protection: config.exempt.on(today), is_repeat };
+            let may = Look { protection: config.exempt.on(today), is_repeat, user_id: None };
             let what = format!("made {made} s after, {status}, EXEMPT={exempt}, repeat {is_repeat}");
             assert_eq!(!newer_keys(&record, &HashSet::new()).is_empty(), is_newer, "{what}");
             assert_eq!(is_newer && may_be_the_thiefs(&newer, &owner, &may, &record), is_the_thiefs, "{what}");
