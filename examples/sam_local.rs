@@ -67,6 +67,7 @@ fn invoke(moto: &Moto, stage: &Stage) -> Result<Output, String> {
     variables.insert("ACCOUNT_ID".to_owned(), json!(stage.account.id));
     variables.insert("VERIFY_AFTER".to_owned(), json!("0"));
     variables.insert("EVIDENCE".to_owned(), json!("false"));
+    variables.insert("FOLLOW_UP_AFTER".to_owned(), json!("0"));
     let variables_file = temporary("sam-local-variables.json");
     let written = std::fs::write(&variables_file, json!({"Function": variables}).to_string());
     written.map_err(|error| format!("{}: {error}", variables_file.display()))?;

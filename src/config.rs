@@ -6,12 +6,14 @@ mod globs;
 pub use self::globs::{Exempt, Exemption, FindingTypes, Protection, TypeGlob};
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::finding::Severity;
 use crate::names::{AccountId, RoleName};
 
 /// Every variable and its default, which is used where the variable is not set or empty. `template.yaml` has a parameter for
 /// each but the last; `docs/configuration.md` tells what they mean.
-pub const VARIABLES: [(&str, &str); 18] = [
+pub const VARIABLES: [(&str, &str); 22] = [
     ("ACTION", "deactivate"),
     ("CONTAINMENT", "key"),
     ("ROLE_SESSIONS", "report"),
@@ -26,7 +28,11 @@ pub const VARIABLES: [(&str, &str); 18] = [
     ("CUSTOM_SOURCES", ""),
     ("VERIFY_AFTER", "5,30"),
     ("EVIDENCE", "true"),
+    ("FOLLOW_UP_AFTER", "0"),
     ("DELETE_AFTER_DAYS", "0"),
+    ("SCHEDULER_ROLE_ARN", ""),
+    ("SCHEDULE_GROUP", "default"),
+    ("SCHEDULE_QUEUE_ARN", ""),
     ("TOPIC_ARN", ""),
     ("COMMANDS", "true"),
     ("ACCOUNT_ID", ""),
@@ -63,12 +69,29 @@ pub struct Config {
     pub verify_after: Vec<Duration>,
     /// `EVIDENCE`: whether CloudTrail is asked what a credential did.
     pub evidence: bool,
+    /// `FOLLOW_UP_AFTER`: how long after containment it is looked once more; zero: never.
+    pub follow_up_after: TimeDelta,
+    /// `DELETE_AFTER_DAYS`: how long after its deactivation a key is deleted; zero: at once.
+    pub delete_after: TimeDelta,
+    /// `SCHEDULER_ROLE_ARN` and its neighbours; `None` where nothing can be scheduled.
+    pub scheduler: Option<Schedules>,
     /// `COMMANDS`: whether people may give commands.
     pub commands: bool,
     /// `ACCOUNT_ID`; `None` when STS has to be asked.
     pub account_id: Option<AccountId>,
     /// All variables with the values that count, for the log.
     pub effective: String,
+}
+
+/// Where and how schedules are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedules {
+    /// `SCHEDULER_ROLE_ARN`: with whose permissions a schedule invokes the function.
+    pub role_arn: String,
+    /// `SCHEDULE_GROUP`
+    pub group: String,
+    /// `SCHEDULE_QUEUE_ARN`: where an invocation goes that could not be made.
+    pub queue_arn: Option<String>,
 }
 
 /// `ACTION`: what happens to the key that a finding names.
@@ -153,9 +176,20 @@ impl Config {
         let root_keys = env.choice("ROOT_KEYS", &[("report", RootKeys::Report), ("delete", RootKeys::Delete)]);
         let member_role = env.optional("MEMBER_ROLE", "the name of a role, such as key-remediator-member", role);
         let verify_after = env.looks();
-        for name in ["DELETE_AFTER_DAYS", "TOPIC_ARN"] {
-            env.only_the_default(name);
+        let follow_up_after = TimeDelta::minutes(env.number("FOLLOW_UP_AFTER", "minutes", 1_440));
+        let delete_after = TimeDelta::days(env.number("DELETE_AFTER_DAYS", "days", 365));
+        let scheduler = env.scheduler();
+        for (name, is_set) in
+            [("FOLLOW_UP_AFTER", !follow_up_after.is_zero()), ("DELETE_AFTER_DAYS", !delete_after.is_zero())]
+        {
+            if is_set && scheduler.is_none() {
+                env.mistakes.push(format!("{name} needs SCHEDULER_ROLE_ARN, which is empty"));
+            }
         }
+        if !delete_after.is_zero() && action != Action::Delete {
+            env.mistakes.push("DELETE_AFTER_DAYS has no effect without ACTION=delete".to_owned());
+        }
+        env.only_the_default("TOPIC_ARN");
         if !env.mistakes.is_empty() {
             return Err(ConfigError(env.mistakes));
         }
@@ -174,11 +208,22 @@ impl Config {
             custom_sources,
             verify_after,
             evidence,
+            follow_up_after,
+            delete_after,
+            scheduler,
             commands,
             account_id,
             effective: env.effective(),
         })
     }
+}
+
+/// The ARN of something of a service, in which `part` stands before its name.
+fn arn_of(text: &str, service: &str, part: &str) -> Option<String> {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    let is_one = matches!(parts[..], ["arn", _, of, ..] if of == service) && parts.len() == 6;
+    let name = text.rsplit_once(part).map_or("", |(_, name)| name);
+    (is_one && !name.is_empty() && text.chars().all(|c| c.is_ascii_graphic())).then(|| text.to_owned())
 }
 
 /// The time of a look.
@@ -270,6 +315,26 @@ impl Environment {
                 .push(format!("FINDING_TYPES is {value:?}, which selects no type: begin with *, or name types"));
         }
         types
+    }
+
+    /// A whole number; 0 is never.
+    fn number(&mut self, name: &str, unit: &str, most: i64) -> i64 {
+        let value = self.value(name);
+        let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
+        value.parse().ok().filter(|number| is_plain && (0..=most).contains(number)).unwrap_or_else(|| {
+            self.mistakes.push(format!("{name} is {value:?} but must be a whole number of {unit} from 0 to {most}"));
+            0
+        })
+    }
+
+    fn scheduler(&mut self) -> Option<Schedules> {
+        let role_arn = self.optional("SCHEDULER_ROLE_ARN", "the ARN of a role", |text| arn_of(text, "iam", ":role/"));
+        let queue_arn = self.optional("SCHEDULE_QUEUE_ARN", "the ARN of an SQS queue", |text| arn_of(text, "sqs", ":"));
+        let group = self.optional("SCHEDULE_GROUP", "the name of a schedule group", |text| {
+            let is_possible = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            ((1..=64).contains(&text.len()) && text.chars().all(is_possible)).then(|| text.to_owned())
+        });
+        Some(Schedules { role_arn: role_arn?, group: group?, queue_arn })
     }
 
     /// The times of `VERIFY_AFTER`.
@@ -402,7 +467,11 @@ mod tests {
             ("COMMANDS", "DISABLED"),
             ("VERIFY_AFTER", "30,5"),
             ("EVIDENCE", "no"),
+            ("FOLLOW_UP_AFTER", "1h"),
             ("DELETE_AFTER_DAYS", "7"),
+            ("SCHEDULER_ROLE_ARN", "key-remediator-scheduler"),
+            ("SCHEDULE_GROUP", "a b"),
+            ("SCHEDULE_QUEUE_ARN", "https://sqs.us-east-1.amazonaws.com/123456789012/q"),
             ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:security"),
             ("ACCOUNT_ID", "12345678901x"),
         ];
@@ -433,6 +502,28 @@ mod tests {
             let times = config(&[("VERIFY_AFTER", text)]).ok().map(|config| config.verify_after);
             let expected = expected.map(|times| times.iter().copied().map(Duration::from_secs).collect::<Vec<_>>());
             assert_eq!(times, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_scheduled_needs_a_role_and_a_deletion_that_is_late_needs_the_action() {
+        let role = ("SCHEDULER_ROLE_ARN", "arn:aws:iam::123456789012:role/key-remediator/scheduler");
+        for (variables, mistake) in [
+            (&[("FOLLOW_UP_AFTER", "15")][..], Some("SCHEDULER_ROLE_ARN")),
+            (&[("FOLLOW_UP_AFTER", "15"), role], None),
+            (&[("DELETE_AFTER_DAYS", "7"), role], Some("ACTION")),
+            (&[("DELETE_AFTER_DAYS", "7"), ("ACTION", "delete")], Some("SCHEDULER_ROLE_ARN")),
+            (&[("DELETE_AFTER_DAYS", "7"), ("ACTION", "delete"), role], None),
+            (&[("FOLLOW_UP_AFTER", "1441"), role], Some("FOLLOW_UP_AFTER")),
+            (&[("DELETE_AFTER_DAYS", "-1")], Some("DELETE_AFTER_DAYS")),
+        ] {
+            let error = config(variables).err().map(|error| error.to_string());
+            let is_told = match (&error, mistake) {
+                (Some(error), Some(mistake)) => error.contains(mistake),
+                (None, None) => true,
+                _ => false,
+            };
+            assert!(is_told, "{variables:?}: {error:?}");
         }
     }
 

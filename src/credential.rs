@@ -321,6 +321,22 @@ impl Identified {
             Self::Role(name, _) => Principal::Role(name.clone()),
         }
     }
+
+    /// Its name, without what it is.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User(name, _) => name.as_str(),
+            Self::Role(name, _) => name.as_str(),
+        }
+    }
+
+    /// Its unique identifier.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::User(_, id) => id.as_str(),
+            Self::Role(_, id) => id.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for Principal {

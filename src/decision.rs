@@ -1,14 +1,15 @@
 //! From a finding and the configuration to a plan, or to a reason not to act. Every gate is here except those that
 //! need IAM's word, which the plan carries along: whose key it really is, and which role.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 
 use crate::config::{Action, Config, Containment, Protection, RoleSessions, RootKeys};
-use crate::credential::{Credential, Holder, Identified, Principal, ReservedRole};
+use crate::credential::{Credential, Holder, Identified, KeyStatus, Principal, ReservedRole};
 use crate::finding::{Basis, Finding, Operation};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Beyond, First, IfGone, Look, Measure, NameIs, Plan, Then};
+use crate::plan::{Beyond, First, IfGone, Later, Look, Measure, NameIs, Plan, Then};
 use crate::record::{Entry, Left};
+use crate::schedule::Target;
 
 /// Decides about one finding. `own` is the account that the function runs in, `today` the day in UTC.
 ///
@@ -53,14 +54,19 @@ pub fn decide<'c>(
         then,
         dry_run: config.dry_run,
         look: look(finding, config, today),
+        later: later(finding, config),
         evidence: config.evidence && !config.dry_run && !matches!(finding.basis, Basis::Command(_)),
     })
 }
 
 /// A person who gives a command does not wait for looks.
 fn look<'c>(finding: &'c Finding, config: &'c Config, today: NaiveDate) -> Option<Look<'c>> {
-    let is_command = matches!(finding.basis, Basis::Command(_));
-    let looks = !config.verify_after.is_empty() && !config.dry_run && !is_command;
+    let looks = match finding.basis {
+        Basis::Command(_) => false,
+        Basis::FollowUp(_) => true,
+        Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => !config.verify_after.is_empty(),
+    };
+    let looks = looks && !config.dry_run;
     let user_id = match &finding.credential {
         Credential::UserKey { user_id, .. } => user_id.as_ref(),
         Credential::RootKey { .. }
@@ -71,6 +77,15 @@ fn look<'c>(finding: &'c Finding, config: &'c Config, today: NaiveDate) -> Optio
         | Credential::None => None,
     };
     looks.then(|| Look { protection: config.exempt.on(today), is_repeat: finding.origin.repeat, user_id })
+}
+
+/// A person's command and a follow-up are not followed up.
+fn later(finding: &Finding, config: &Config) -> Later {
+    if matches!(finding.basis, Basis::Command(_) | Basis::FollowUp(_)) || config.dry_run {
+        return Later::default();
+    }
+    let if_any = |time: TimeDelta| (!time.is_zero()).then_some(time);
+    Later { look: if_any(config.follow_up_after), delete: if_any(config.delete_after) }
 }
 
 /// The gates that say that there is nothing to do.
@@ -101,7 +116,7 @@ fn below_a_gate(finding: &Finding, config: &Config) -> Result<(), Left> {
             let listed = config.custom_sources.iter().any(|custom| custom == source);
             if listed { Ok(()) } else { Err(Left::SourceNotListed) }
         }
-        Basis::Report | Basis::Notice | Basis::Command(_) => Ok(()),
+        Basis::Report | Basis::Notice | Basis::Command(_) | Basis::FollowUp(_) => Ok(()),
     }
 }
 
@@ -133,17 +148,30 @@ fn steps<'c>(
         return Err(Left::OnlyReported);
     }
     let only = |first| Ok((first, Vec::new()));
+    if let Basis::FollowUp(follow_up) = &finding.basis {
+        let name = NameIs::Hint(config.exempt.on(today));
+        return only(match &follow_up.target {
+            Target::Key { id, user, .. } => {
+                First::SetStatus { key: id, user: Some(user), name, status: KeyStatus::Inactive }
+            }
+            Target::Principal { on, measure, .. } => First::Deny { on: on.clone(), measure: *measure },
+        });
+    }
     let measure = measure(config.containment);
     match &finding.credential {
         Credential::UserKey { id, user, .. } => {
             let operation = operation(&finding.basis, config.action);
             let name = match finding.basis {
                 Basis::Command(_) => NameIs::Condition,
-                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => {
+                Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom | Basis::FollowUp(_) => {
                     NameIs::Hint(config.exempt.on(today))
                 }
             };
             let first = First::SetStatus { key: id, user: user.as_ref(), name, status: operation.status() };
+            // What is deleted later is only deactivated now.
+            let is_command = matches!(finding.basis, Basis::Command(_));
+            let is_later = operation == Operation::Delete && !is_command && !config.delete_after.is_zero();
+            let operation = if is_later { Operation::Deactivate } else { operation };
             Ok((first, after_the_key(operation, measure)))
         }
         Credential::RootKey { id } => match config.root_keys {

@@ -165,6 +165,12 @@ impl Evidence {
         Self { from, to, ..Self::default() }
     }
 
+    /// The access keys that the credential, or a session that it opened, has made.
+    pub fn made_keys(&self) -> Vec<AccessKeyId> {
+        let keys = self.made.iter().filter(|made| made.kind.as_str() == "CreateAccessKey");
+        keys.filter_map(|made| AccessKeyId::new(made.name.as_ref()?.as_str())).collect()
+    }
+
     /// Counts a record: of the credential itself, of which it is said then whether it is long-term, or of a session that it
     /// opened.
     pub fn add(&mut self, record: &TrailRecord, own: Option<bool>) {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::credential::{Credential, KeyStatus, NamedAccounts};
 use crate::names::ForeignText;
+use crate::schedule::FollowUp;
 
 /// One credential that one event names, with all that the decision needs to know about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,8 @@ pub enum Basis {
     Custom,
     /// A person's command: neither gates nor EXEMPT apply to it.
     Command(Operation),
+    /// What this function told its later self: EXEMPT applies to it.
+    FollowUp(Box<FollowUp>),
 }
 
 /// What is done to a key.

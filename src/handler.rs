@@ -1,6 +1,7 @@
 //! One event in, one answer out: the pipeline that `lib.rs` describes, for several credentials at a time.
 
 mod looks;
+mod schedules;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::BatchItemFailure;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::future::{LocalBoxFuture, Shared, join};
 use futures_util::{FutureExt, StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent};
@@ -16,20 +17,24 @@ use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 
 use self::looks::Looks;
+use self::schedules::Making;
 use crate::aws::accounts::{Accounts, own_account};
 use crate::aws::http::sdk_config;
 use crate::aws::iam::Iam;
+use crate::aws::scheduler::Scheduler;
 use crate::case::Case;
 use crate::config::Config;
 use crate::containment::{self, Asked, Later, Reach, Turns};
 use crate::decision::decide;
 use crate::event::{self, Item};
 use crate::failure::AwsError;
+use crate::finding::Basis;
 use crate::finding::Finding;
 use crate::names::AccountId;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::{Answer, Failure, log};
+use crate::schedule::Task;
 
 /// How many credentials of the function's own account are worked on at a time: IAM throttles callers that ask for much more.
 const CONCURRENCY: usize = 16;
@@ -51,6 +56,7 @@ const RESERVE: Duration = Duration::from_millis(500);
 pub struct App {
     config: Config,
     accounts: Accounts,
+    scheduler: Option<Scheduler>,
 }
 
 impl App {
@@ -72,7 +78,8 @@ impl App {
     /// With everything that is needed to call AWS handed in.
     #[doc(hidden)]
     pub fn new(config: Config, sdk: SdkConfig, own: AccountId) -> Self {
-        Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), config }
+        let scheduler = config.scheduler.clone().map(|kept| Scheduler::new(sdk.clone(), kept));
+        Self { accounts: Accounts::new(sdk, own, config.member_role.clone()), scheduler, config }
     }
 }
 
@@ -85,13 +92,29 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let clock = Clock::start(&context);
     let items = event::read(payload.get());
     let items = if app.config.commands { items } else { event::without_commands(items) };
+    let items = event::without_stale_follow_ups(items, clock.now(), |task| {
+        TimeDelta::hours(24)
+            + match task {
+                Task::Look => app.config.follow_up_after,
+                Task::Delete => app.config.delete_after,
+            }
+    });
     let mut entries = entries(&items, app);
     let opened = Opened::default();
     let open = |account: &AccountId| opened.iam(app, account);
     let named = entries.iter().filter(|entry| entry.case.plan.is_some()).filter_map(|entry| entry.case.key().cloned());
     let reach = Reach { accounts: &app.accounts, open, turns: Turns::default(), named: named.collect() };
     let looks = Looks::new(&app.config.verify_after);
-    contain(&mut entries, &reach, &looks, &clock).await;
+    if let [entry] = &mut entries[..]
+        && matches!(entry.case.finding.basis, Basis::FollowUp(_))
+    {
+        schedules::follow_up(entry, app, &reach, &clock).boxed_local().await;
+    } else {
+        let scheduler = app.scheduler.as_ref();
+        schedules::remove_for_restores(&mut entries, scheduler, &reach, &clock).boxed_local().await;
+        let making = Making::new(scheduler, &context.invoked_function_arn);
+        contain(&mut entries, &reach, &making, &looks, &clock).await;
+    }
     tell(&items, &entries, &context.env_config.function_name);
     answer(&items, &entries)
 }
@@ -154,8 +177,13 @@ fn entries<'f>(items: &'f [Item], app: &'f App) -> Vec<Entry<'f>> {
 /// Carries all plans out. Accounts do not wait for each other: one that hangs costs the others nothing. In each account
 /// the keys are killed first. Then comes what else changes something, on users and roles, whose turn a kill must not wait
 /// for; and at last what only informs, for which there is not much time.
-async fn contain<'a, F, O>(entries: &mut [Entry<'_>], reach: &'a Reach<'a, F>, looks: &Looks<'a>, clock: &'a Clock)
-where
+async fn contain<'a, F, O>(
+    entries: &mut [Entry<'_>],
+    reach: &'a Reach<'a, F>,
+    making: &Making<'a>,
+    looks: &Looks<'a>,
+    clock: &'a Clock,
+) where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
@@ -173,11 +201,13 @@ where
     let others = stream::iter(others.into_values()).for_each_concurrent(None, async |mut entries| {
         if let Ok(_place) = places.acquire().await {
             contain_in_account(&mut entries, SHARE, reach, clock).boxed_local().await;
+            making.after(&mut entries, reach, clock).boxed_local().await;
         }
         looks.after(&mut entries, SHARE, reach, clock).boxed_local().await;
     });
     let here = async {
         contain_in_account(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
+        making.after(&mut own, reach, clock).boxed_local().await;
         looks.after(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
     };
     join(here, others).await;

@@ -36,5 +36,7 @@ pub mod plan;
 pub mod record;
 mod report;
 pub mod sandbox;
+#[doc(hidden)]
+pub mod schedule;
 
 pub use handler::{App, handle};

@@ -1,5 +1,7 @@
 //! What is to be done about a credential, without any of the reasons for it.
 
+use chrono::TimeDelta;
+
 use crate::config::Protection;
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::names::{AccessKeyId, AccountId, ForeignText, UserId, UserName};
@@ -27,6 +29,17 @@ pub struct Plan<'c> {
     pub look: Option<Look<'c>>,
     /// Whether CloudTrail is asked what the credential did.
     pub evidence: bool,
+    /// What is scheduled when it is contained.
+    pub later: Later,
+}
+
+/// What is done long after containment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Later {
+    /// How long after containment it is looked once more.
+    pub look: Option<TimeDelta>,
+    /// How long after its deactivation the key is deleted.
+    pub delete: Option<TimeDelta>,
 }
 
 /// What a look at a contained credential may change beside it.
@@ -194,6 +207,12 @@ pub enum Step {
     ListPrincipals,
     /// Reading from CloudTrail what the credential did.
     GatherEvidence,
+    /// Making a schedule for a later look or deletion.
+    MakeSchedule,
+    /// Reading whether the schedule of a follow-up is still there.
+    ReadSchedule,
+    /// Taking schedules away, so that they do not undo what is done now.
+    RemoveSchedule,
 }
 
 impl Step {
@@ -213,7 +232,10 @@ impl Step {
             | Self::Lift
             | Self::DeleteKey
             | Self::DeleteRootKey
-            | Self::DeactivateNewKey => false,
+            | Self::DeactivateNewKey
+            | Self::MakeSchedule
+            | Self::ReadSchedule
+            | Self::RemoveSchedule => false,
         }
     }
 }

@@ -51,6 +51,10 @@ pub struct Record {
     pub evidence: Option<Evidence>,
     /// When and where the key was used last, by IAM.
     pub last_used: Option<LastUsed>,
+    /// Whether a schedule for a later look was made.
+    pub is_followed_up: bool,
+    /// When the key is deleted, by a schedule.
+    pub delete_on: Option<DateTime<Utc>>,
 }
 
 /// The last use of a key: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKeyLastUsed.html>.
@@ -395,6 +399,14 @@ pub enum Left {
     DryRun,
     /// The same where IAM knows no such key, so that something else would have been done.
     DryRunGone,
+    /// There is no schedule for this follow-up: a person has restored the credential, or it was done.
+    NoSchedule,
+    /// The schedule of this deletion is for later.
+    NotDue(DateTime<Utc>),
+    /// `ACTION` is not `delete` any more.
+    NotDeleting,
+    /// Somebody has made the key active again that was to be deleted.
+    ActiveAgain,
 }
 
 /// An entry of `EXEMPT`.
@@ -432,6 +444,9 @@ impl Left {
             | Self::NotInForce(_)
             | Self::TypeNotSelected { .. }
             | Self::BelowSeverity { .. }
+            | Self::NoSchedule
+            | Self::NotDue(_)
+            | Self::NotDeleting
             | Self::SourceNotListed => Outcome::Ignored,
             Self::Exempt { .. } | Self::OwnerExempt { .. } => Outcome::Exempt,
             Self::NoSuchKey | Self::NoSuchRootKey | Self::NoSuchPrincipal => Outcome::NotFound,
@@ -455,6 +470,7 @@ impl Left {
             | Self::PrincipalDiffers(_)
             | Self::OwnRole(_)
             | Self::QuotaFull(_)
+            | Self::ActiveAgain
             | Self::Unmodifiable(_) => Outcome::NeedsAttention,
         }
     }

@@ -15,6 +15,7 @@ use iam_rs::{Arn, Context, Decision, IAMPolicy, IAMRequest, Principal, Principal
 use serde_json::{Map, Value, json};
 
 const MEMBER_ROLE: &str = "key-remediator-member";
+const SCHEDULERS_ROLE: &str = "arn:aws:iam::123456789012:role/key-remediator/key-remediator-scheduler-us-east-1";
 const BREAK_GLASS: &str = "arn:aws:iam::123456789012:user/break-glass,arn:aws:iam::123456789012:role/break-glass";
 
 type Parameters = BTreeMap<&'static str, &'static str>;
@@ -32,11 +33,12 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("ReplayFailedEvents", &["DISABLED", "ENABLED"]),
     ("VerifyAfter", &["5,30", "0"]),
     ("Evidence", &["true", "false"]),
+    ("FollowUpAfter", &["15", "0"]),
 ];
 
 /// Those whose permissions depend on no other parameter: they are changed together, so that there are not more
 /// combinations than can be tried.
-const ALONE: [&str; 3] = ["ReplayFailedEvents", "Evidence", "WithinOrganization"];
+const ALONE: [&str; 4] = ["ReplayFailedEvents", "Evidence", "WithinOrganization", "FollowUpAfter"];
 
 /// Every combination of them.
 fn combinations() -> Vec<Parameters> {
@@ -126,6 +128,9 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
         ("ROOT_KEYS", parameters["RootKeys"]),
         ("VERIFY_AFTER", parameters["VerifyAfter"]),
         ("EVIDENCE", parameters["Evidence"]),
+        ("FOLLOW_UP_AFTER", parameters["FollowUpAfter"]),
+        ("SCHEDULE_GROUP", "key-remediator"),
+        ("SCHEDULER_ROLE_ARN", if parameters["FollowUpAfter"] == "0" { "" } else { SCHEDULERS_ROLE }),
     ];
     let mut calls = Vec::new();
     for account in [OWN, MEMBER] {
@@ -134,6 +139,8 @@ async fn calls(parameters: &Parameters) -> Vec<Call> {
             let iam = iam.key_in(account, "Bob", KEY).key_in(account, "Bob", OTHER_KEY);
             let iam = iam.role_in(account, "Bob", ROLE_ID, "/");
             let is_faulty = !faults.is_empty();
+            // One whose time has passed.
+            iam.plan(&format!("f-{account}-{KEY}"), "at(2020-01-01T00:00:00)", &json!({}));
             let iam = faults.into_iter().fold(iam, |iam, (action, answer)| iam.always(action, answer));
             let function = iam.in_process(&variables);
             for input in inputs {
@@ -190,7 +197,7 @@ impl Resolver<'_> {
             "Ref" => Some(self.reference(argument.as_str()?)),
             "Fn::Sub" => {
                 let text = argument.as_str()?.replace("${AWS::Partition}", "aws");
-                let text = text.replace("${AWS::AccountId}", self.account);
+                let text = text.replace("${AWS::AccountId}", self.account).replace("${AWS::Region}", "us-east-1");
                 let text = text.replace("${RoleName}", MEMBER_ROLE);
                 Some(json!(text.replace("${MemberRole}", self.parameters["MemberRole"])))
             }
@@ -225,7 +232,10 @@ impl Resolver<'_> {
         match name {
             "AWS::NoValue" => Value::Null,
             "BreakGlassPrincipals" => json!(self.parameters[name].split(',').collect::<Vec<_>>()),
-            name => self.parameters.get(name).map_or(Value::Null, |value| json!(value)),
+            name => match self.parameters.get(name) {
+                Some(value) => json!(value),
+                None => self.template["Parameters"][name]["Default"].clone(),
+            },
         }
     }
 }
@@ -253,7 +263,9 @@ fn allows(statements: &[Value], action: &str, resource: &str, context: &[(&str, 
 /// The actions that the statements allow, but for those by which Lambda writes logs and keeps failed events.
 fn actions(statements: &[Value]) -> BTreeSet<String> {
     let actions = statements.iter().filter(|statement| statement["Effect"] == "Allow").flat_map(actions_of);
-    let of_calls = |action: &String| ["iam:", "sts:", "cloudtrail:"].iter().any(|service| action.starts_with(service));
+    let of_calls = |action: &String| {
+        ["iam:", "sts:", "cloudtrail:", "scheduler:"].iter().any(|service| action.starts_with(service))
+    };
     actions.filter(of_calls).collect()
 }
 
@@ -272,7 +284,14 @@ fn check(statements: &[Value], calls: &[&Call], what: &str) {
     for call in calls {
         assert!(is_allowed(statements, call), "{what}: {} on {} is not allowed", call.permission(), call.resource());
     }
-    let used: BTreeSet<_> = calls.iter().map(|call| call.permission()).collect();
+    let mut used: BTreeSet<_> = calls.iter().map(|call| call.permission()).collect();
+    if used.contains("scheduler:CreateSchedule") {
+        // Whoever makes a schedule passes its role to the service.
+        let to = |service| [("iam:PassedToService", service)];
+        assert!(allows(statements, "iam:PassRole", SCHEDULERS_ROLE, &to("scheduler.amazonaws.com")), "{what}");
+        assert!(!allows(statements, "iam:PassRole", SCHEDULERS_ROLE, &to("lambda.amazonaws.com")), "{what}");
+        used.insert("iam:PassRole".to_owned());
+    }
     let unused: Vec<_> = actions(statements).difference(&used).cloned().collect();
     assert_eq!(unused, [""; 0], "{what}: allowed but never used");
 }
@@ -300,20 +319,21 @@ async fn every_call_is_allowed_and_every_allowed_action_is_used_whatever_the_par
 #[test]
 fn the_default_roles_can_do_nothing_but_read_and_change_the_status_of_keys() {
     let defaults: Parameters = PARAMETERS.iter().map(|(name, values)| (*name, values[0])).collect();
-    for name in ["template.yaml", "member-role.yaml"] {
-        assert_eq!(
-            actions(&statements(&template(name), &defaults, OWN)).into_iter().collect::<Vec<_>>(),
-            [
-                "cloudtrail:LookupEvents",
-                "iam:GetAccessKeyLastUsed",
-                "iam:GetUser",
-                "iam:ListAccessKeys",
-                "iam:ListRoles",
-                "iam:ListUsers",
-                "iam:UpdateAccessKey"
-            ],
-            "{name}"
-        );
+    let both = [
+        "cloudtrail:LookupEvents",
+        "iam:GetAccessKeyLastUsed",
+        "iam:GetUser",
+        "iam:ListAccessKeys",
+        "iam:ListRoles",
+        "iam:ListUsers",
+        "iam:UpdateAccessKey",
+    ];
+    let schedules = ["Create", "Delete", "Get", "Update"].map(|what| format!("scheduler:{what}Schedule"));
+    for (name, more) in
+        [("template.yaml", [&["iam:PassRole".to_owned()][..], &schedules].concat()), ("member-role.yaml", vec![])]
+    {
+        let expected: BTreeSet<_> = both.iter().map(|action| (*action).to_owned()).chain(more).collect();
+        assert_eq!(actions(&statements(&template(name), &defaults, OWN)), expected, "{name}");
     }
 }
 
@@ -573,6 +593,12 @@ const ACCEPTED: &[(&str, &str, &[&str], &str)] = &[
         &["cloudtrail:lookupevents"],
         "it reads what is recorded, and Evidence takes it away",
     ),
+    (
+        "parliament",
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        &["iam:passrole"],
+        "of the scheduler's role alone, and to that service alone: it may invoke this function",
+    ),
 ];
 
 #[test]
@@ -623,7 +649,7 @@ const STOLEN: &[(&str, &str, &str)] = &[
         "",
         "",
         "Deactivate every key of every user, and make dead ones active again. Find out whose a key is, which users and \
-         roles there are, and what credentials did.",
+         roles there are, and what credentials did. Delete its schedules, so that nobody looks later.",
     ),
     ("Action", "delete", "Delete every key of every user. Nobody can take that back."),
     (
@@ -661,6 +687,7 @@ const STOLEN: &[(&str, &str, &str)] = &[
     ),
     ("ReplayFailedEvents", "ENABLED", "Read and delete the events that failed, so that nobody learns of them."),
     ("Evidence", "false", "Less: it cannot read what is recorded of the account's credentials."),
+    ("FollowUpAfter", "0", "Less: it cannot make, change or delete the schedules of this function."),
     ("VerifyAfter", "0", "Less: it cannot find out which users and roles there are."),
     ("BreakGlassPrincipals", BREAK_GLASS, "Less: nothing can be put on these users and roles."),
 ];

@@ -148,13 +148,35 @@ fn every_rule_is_switched_by_a_parameter_retries_and_keeps_what_it_cannot_delive
     assert_eq!(template["Parameters"]["SecurityHubEvents"]["Default"], "DISABLED");
 }
 
+/// The variables that the stack sets without asking.
+const OF_THE_STACK: [&str; 4] = ["ACCOUNT_ID", "SCHEDULER_ROLE_ARN", "SCHEDULE_GROUP", "SCHEDULE_QUEUE_ARN"];
+
+#[test]
+fn what_is_scheduled_can_invoke_the_function_and_nothing_else() {
+    let template = template("template.yaml");
+    let role = &template["Resources"]["SchedulerRole"];
+    assert_eq!(role["Condition"], "Schedules");
+    let statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].as_array().expect("statements");
+    let actions: Vec<_> = statements.iter().map(|statement| statement["Action"].clone()).collect();
+    assert_eq!(actions, [json!("lambda:InvokeFunction"), json!("sqs:SendMessage")]);
+    let trust = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0];
+    assert_eq!(trust["Principal"], json!({"Service": "scheduler.amazonaws.com"}));
+    assert_eq!(trust["Condition"]["StringEquals"], json!({"aws:SourceAccount": {"Ref": "AWS::AccountId"}}));
+    let group = trust["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"].as_str().expect("an ARN");
+    assert!(group.ends_with(":schedule-group/key-remediator"));
+    assert_eq!(template["Resources"]["ScheduleGroup"]["Properties"]["Name"], "key-remediator");
+    // Without a deletion that is late the variable would be a mistake.
+    let assertion = &template["Rules"]["LateDeletionNeedsTheAction"]["Assertions"][0]["Assert"];
+    assert_eq!(*assertion, json!({"Fn::Equals": [{"Ref": "Action"}, "delete"]}));
+}
+
 #[test]
 fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
     let template = template("template.yaml");
     let variables = &template["Resources"]["Function"]["Properties"]["Environment"]["Variables"];
     let variables = variables.as_object().expect("variables");
     let variables: Vec<_> = variables.iter().filter(|(name, _)| !name.ends_with("ENDPOINT_URL")).collect();
-    for (name, value) in variables.iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
+    for (name, value) in variables.iter().filter(|(name, _)| !OF_THE_STACK.contains(&name.as_str())) {
         let parameter = value["Ref"].as_str().unwrap_or_else(|| panic!("{name} is no parameter"));
         assert_eq!(parameter.to_lowercase(), name.replace('_', "").to_lowercase());
     }
@@ -169,7 +191,9 @@ fn every_variable_is_a_parameter_with_a_description_a_default_and_a_limit() {
 #[test]
 fn the_defaults_of_the_template_are_those_of_the_function() {
     let template = template("template.yaml");
-    for (name, default) in VARIABLES.iter().filter(|(name, _)| *name != "ACCOUNT_ID") {
+    // The function alone has nobody to keep a schedule.
+    let is_same = |name: &str| !OF_THE_STACK.contains(&name) && name != "FOLLOW_UP_AFTER";
+    for (name, default) in VARIABLES.iter().filter(|(name, _)| is_same(name)) {
         let parameter = &template["Parameters"][parameter_of(&template, name)];
         assert_eq!(text(&parameter["Default"]), *default, "{name}");
     }
@@ -198,7 +222,7 @@ fn the_page_of_the_configuration_is_what_template_and_function_know() {
     );
     let variable_of: BTreeMap<_, _> = VARIABLES
         .iter()
-        .filter(|(name, _)| *name != "ACCOUNT_ID")
+        .filter(|(name, _)| !OF_THE_STACK.contains(name))
         .map(|(name, _)| (parameter_of(&template, name), *name))
         .collect();
     for (name, parameter) in template["Parameters"].as_object().expect("parameters") {
@@ -211,6 +235,21 @@ fn the_page_of_the_configuration_is_what_template_and_function_know() {
     }
     let own = "The function's own account. The template sets it, which saves a call; without it STS is asked at start.";
     writeln!(page, "| - | `ACCOUNT_ID` | - | 12 digits | {own} |").expect("text");
+    for (name, default, what) in [
+        (
+            "SCHEDULER_ROLE_ARN",
+            "-",
+            "The role with which EventBridge Scheduler invokes the function. `FOLLOW_UP_AFTER` and `DELETE_AFTER_DAYS` need it; the template makes it.",
+        ),
+        ("SCHEDULE_GROUP", "`default`", "The group of the schedules. The template makes one."),
+        (
+            "SCHEDULE_QUEUE_ARN",
+            "-",
+            "The queue for what a schedule could not deliver: in the template `UndeliveredEvents`.",
+        ),
+    ] {
+        writeln!(page, "| - | `{name}` | {default} | text | {what} |").expect("text");
+    }
     let path = common::root().join("docs/configuration.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).expect("written");

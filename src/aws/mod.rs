@@ -10,6 +10,7 @@ mod partition;
 pub mod principals;
 mod retries;
 pub mod root;
+pub mod scheduler;
 mod sound;
 pub mod trail;
 

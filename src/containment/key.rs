@@ -268,6 +268,48 @@ fn rename(owner: &UserName, other: &UserName, record: &mut Record) {
     record.owner = Some(other.clone());
 }
 
+/// Deactivates those keys of the user that the credential itself has made.
+pub async fn take_made(
+    made: &[AccessKeyId],
+    owner: &UserName,
+    may: &Look<'_>,
+    record: &mut Record,
+    iam: &Iam,
+    times: &Times,
+) -> Sight {
+    let siblings = record.seen.iter().flat_map(|seen| &seen.siblings);
+    let is_free =
+        |id: &AccessKeyId| may.protection.of(id.as_str()).or_else(|| may.protection.of(owner.as_str())).is_none();
+    let taken = siblings.filter(|key| key.status == KeyStatus::Active && made.contains(&key.id) && is_free(&key.id));
+    let taken: Vec<_> = taken.map(|key| key.id.clone()).collect();
+    let mut sight = Sight::InPlace;
+    for id in taken {
+        record.looks.newer_keys.retain(|told| *told != id);
+        sight = sight.max(kill_newer(id, owner, record, iam, times).await);
+    }
+    sight
+}
+
+/// Deletes a key, if it is inactive.
+pub async fn delete_if_inactive(
+    key: &AccessKeyId,
+    owner: &UserName,
+    record: &mut Record,
+    iam: &Iam,
+    now: DateTime<Utc>,
+) -> Attempt {
+    let step = Step::DeleteKey;
+    let listed = iam.keys(owner).await.map_err(at(step))?.unwrap_or_default();
+    let seen = see(seen(key, listed, now), record);
+    match (seen.key.as_ref().map(|key| key.status), seen.complete) {
+        (Some(KeyStatus::Active), _) => Ok(Some(Left::ActiveAgain)),
+        (Some(KeyStatus::Inactive | KeyStatus::Expired), _) => delete(key, owner, false, record, iam).await,
+        // The user may have another name by now; then a person has to delete it.
+        (None, true) if iam.owner(key).await.map_err(at(step))?.is_none() => Ok(Some(Left::NoSuchKey)),
+        (None, _) => Err(disagreement(step, Disagreement::DeniesTheOwner)),
+    }
+}
+
 async fn kill_newer(id: AccessKeyId, owner: &UserName, record: &mut Record, iam: &Iam, times: &Times) -> Sight {
     record.begin(Step::DeactivateNewKey);
     let cause = match times.change(iam.set_status(owner, &id, KeyStatus::Inactive)).await {

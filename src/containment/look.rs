@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep_until};
 
-use super::{CATCHING_UP, Reach, at, in_time, key, principal};
+use super::{CATCHING_UP, Reach, at, in_time, keep, key, principal};
 use crate::aws::iam::Iam;
 use crate::credential::{Identified, Principal};
 use crate::failure::{AwsError, Cause, Failed};
@@ -163,6 +163,43 @@ pub(super) fn note(seen: Option<Result<Sight, Failed>>, record: &mut Record) -> 
     };
     record.failed.push(failed);
     Sight::Unknown
+}
+
+/// Deactivates the keys of the same user that the credential has made, by CloudTrail.
+pub async fn take_made_keys<F, O>(
+    made: &[AccessKeyId],
+    plan: &Plan<'_>,
+    record: &mut Record,
+    reach: &Reach<'_, F>,
+    times: &Times,
+) -> Sight
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    let (Some(may), Some(owner), false) = (&plan.look, record.owner.clone(), made.is_empty()) else {
+        return Sight::InPlace;
+    };
+    let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
+    let Some(iam) = times.read((reach.open)(&account), record).await else { return Sight::Unknown };
+    key::take_made(made, &owner, may, record, &iam, times).await
+}
+
+/// Deletes a key that has been inactive since it was contained.
+pub async fn delete_if_inactive<F, O>(plan: &Plan<'_>, record: &mut Record, reach: &Reach<'_, F>, times: &Times)
+where
+    F: Fn(&AccountId) -> O,
+    O: Future<Output = Result<Iam, AwsError>>,
+{
+    let (First::SetStatus { key, .. }, Some(owner)) = (&plan.first, record.owner.clone()) else { return };
+    let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
+    record.begin(Step::DeleteKey);
+    let attempt = in_time(times.deadline, async {
+        let iam = (reach.open)(&account).await.map_err(at(Step::DeleteKey))?;
+        key::delete_if_inactive(key, &owner, record, &iam, times.now).await
+    });
+    let attempt = attempt.await;
+    keep(attempt, record);
 }
 
 /// The users and roles that were made in an account since then, read once for all of its credentials.

@@ -8,7 +8,7 @@ mod principal;
 mod root_key;
 
 pub use self::gathering::{Asked, Gathering, gather};
-pub use self::look::{Times, look, new_principals};
+pub use self::look::{Times, delete_if_inactive, look, new_principals, take_made_keys};
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

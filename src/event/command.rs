@@ -77,10 +77,10 @@ fn restore_sessions(parameters: &Parameters<'_>) -> Result<(Operation, Credentia
     Ok((Operation::Restore, Credential::Sessions { of }))
 }
 
-struct Parameters<'v> {
-    of: &'v Map<String, Value>,
+pub(super) struct Parameters<'v> {
+    pub(super) of: &'v Map<String, Value>,
     /// The path that leads to them, with the dot.
-    place: String,
+    pub(super) place: String,
 }
 
 impl Parameters<'_> {
@@ -95,15 +95,25 @@ impl Parameters<'_> {
         })
     }
 
-    fn user(&self) -> Result<Option<UserName>, EventError> {
+    pub(super) fn user(&self) -> Result<Option<UserName>, EventError> {
         self.read("UserName", "1 to 128 letters, digits or any of _+=,.@-, such as Bob", UserName::new)
     }
 
-    fn need<T>(&self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, EventError> {
+    pub(super) fn need<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, EventError> {
         self.read(name, expected, read)?.ok_or_else(|| self.wrong(name, "is missing"))
     }
 
-    fn read<T>(&self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, EventError> {
+    pub(super) fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, EventError> {
         let Some(value) = self.of.get(name) else {
             return Ok(None);
         };
@@ -112,7 +122,7 @@ impl Parameters<'_> {
     }
 
     /// Refuses parameters that are not known: a command must mean what its author believes.
-    fn only(&self, known: &[&str]) -> Result<(), EventError> {
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), EventError> {
         match self.of.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => {
                 let problem = format!("is not known here: there are {}", known.join(", "));
@@ -122,7 +132,7 @@ impl Parameters<'_> {
         }
     }
 
-    fn wrong(&self, name: &str, problem: impl Into<String>) -> EventError {
+    pub(super) fn wrong(&self, name: &str, problem: impl Into<String>) -> EventError {
         EventError::command(format!("{}{name}", self.place), problem)
     }
 }

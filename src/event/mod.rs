@@ -9,6 +9,7 @@ mod command;
 mod custom;
 mod detection;
 mod fields;
+mod follow_up;
 mod guardduty;
 mod health;
 mod json;
@@ -17,10 +18,12 @@ mod quarantine;
 mod security_hub;
 mod trusted_advisor;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::finding::{Basis, Finding, Origin};
 use crate::names::ForeignText;
+use crate::schedule::Task;
 use fields::Fields;
 use json::Parsed;
 
@@ -89,7 +92,7 @@ pub fn read(input: &str) -> Vec<Item> {
     // A command has to be the whole input: whoever may only send events must not be able to give commands.
     let is_alone = json::elements(input).is_none() && json::records(input).is_none();
     match is_alone.then(|| json::parse(input)).flatten() {
-        Some(input) => match command(&input.value) {
+        Some(input) => match command(&input.value).or_else(|| follow_up(&input.value)) {
             Some(content) => return vec![Item { message: None, content }],
             None => envelopes.parsed(input, "", Sender::Caller),
         },
@@ -114,6 +117,29 @@ pub fn without_commands(items: Vec<Item>) -> Vec<Item> {
 /// `None` when the value is not meant to be a command.
 fn command(value: &Value) -> Option<Result<Finding, EventError>> {
     value.as_object().filter(|object| !is_event(object)).and_then(command::read)
+}
+
+/// The same of what this function's own schedules send.
+fn follow_up(value: &Value) -> Option<Result<Finding, EventError>> {
+    value.as_object().filter(|object| !is_event(object)).and_then(follow_up::read)
+}
+
+/// The same without what cannot be true of a schedule of this function's: that it is from the future, or came too late.
+pub fn without_stale_follow_ups(items: Vec<Item>, now: DateTime<Utc>, latest: impl Fn(Task) -> TimeDelta) -> Vec<Item> {
+    /// How much clocks may differ.
+    const SKEW: TimeDelta = TimeDelta::seconds(60);
+    let checked = |finding: Finding| {
+        let Basis::FollowUp(follow_up) = &finding.basis else { return Ok(finding) };
+        let problem = if follow_up.contained > now + SKEW {
+            "is in the future"
+        } else if now - follow_up.contained > latest(follow_up.task) {
+            "is too long ago"
+        } else {
+            return Ok(finding);
+        };
+        Err(EventError::command("FollowUp.ContainedAt", problem))
+    };
+    items.into_iter().map(|item| Item { content: item.content.and_then(checked), ..item }).collect()
 }
 
 /// Who sent what an envelope holds, and so can be asked to send it again.
@@ -227,7 +253,9 @@ impl Envelopes {
                 Some(Envelope::SnsNotification) => {
                     self.text(object.get("Message"), &join(place, "Message"), from.inside());
                 }
-                None if command::read(&object).is_some() => self.refuse(Unreadable::Command, place, from, NOT_ALONE),
+                None if command::read(&object).is_some() || follow_up::read(&object).is_some() => {
+                    self.refuse(Unreadable::Command, place, from, NOT_ALONE);
+                }
                 None => self.refuse(Unreadable::Input, place, from, NOT_AN_EVENT),
             },
             _ => self.refuse(Unreadable::Input, place, from, NOT_AN_EVENT),
@@ -255,7 +283,12 @@ impl Envelopes {
             );
         }
         let (input, place) = (record["requestPayload"].take(), join(place, "requestPayload"));
-        if command(&input).is_some() {
+        // What a schedule sent comes back so where it failed. It is taken where it is the whole input.
+        if let (Sender::Caller, Some(content)) = (from, follow_up(&input)) {
+            self.push(content, from);
+        } else if follow_up(&input).is_some() {
+            self.refuse(Unreadable::Command, &place, from.inside(), NOT_ALONE);
+        } else if command(&input).is_some() {
             self.refuse(Unreadable::Command, &place, from.inside(), "holds a command: send requestPayload alone");
         } else {
             self.open(input, &place, from.inside());

@@ -96,6 +96,10 @@ fn of_left(left: &Left) -> &'static str {
         Left::Unmodifiable(_) => "unmodifiable",
         Left::DryRun => "dry_run",
         Left::DryRunGone => "dry_run_gone",
+        Left::NoSchedule => "no_schedule",
+        Left::NotDue(_) => "not_due",
+        Left::NotDeleting => "not_deleting",
+        Left::ActiveAgain => "active_again",
     }
 }
 
@@ -118,6 +122,9 @@ pub fn of_failed(failed: &Failed) -> String {
         Step::Look => "look",
         Step::ListPrincipals => "list_principals",
         Step::GatherEvidence => "gather_evidence",
+        Step::MakeSchedule => "make_schedule",
+        Step::ReadSchedule => "read_schedule",
+        Step::RemoveSchedule => "remove_schedule",
     };
     let kind = match &failed.cause {
         Cause::Aws(_) if failed.is_not_permitted() => "not_permitted",

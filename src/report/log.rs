@@ -142,6 +142,7 @@ fn line(
                 evidence = json(record.evidence.as_ref()),
                 sibling_keys = siblings(case),
                 other_credentials = json(record.other_credentials.as_ref()),
+                delete_on = record.delete_on.map(seconds),
                 undo,
                 dry_run = plan.as_ref().is_some_and(|plan| plan.dry_run).then_some(true),
                 duration_ms = milliseconds(record.duration),

@@ -35,7 +35,8 @@ pub fn contested(record: &Record) -> Option<Contested> {
 
 /// Who makes a look that was left out or failed.
 pub fn not_verified(record: &Record) -> Option<&'static str> {
-    record.looks.incomplete.then_some("nobody")
+    let who = if record.is_followed_up { "followUp" } else { "nobody" };
+    record.looks.incomplete.then_some(who)
 }
 
 pub fn newer_keys(record: &Record) -> Option<&[AccessKeyId]> {

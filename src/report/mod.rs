@@ -102,6 +102,9 @@ struct Report {
     keys: Option<Keys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     other_credentials: Option<OtherCredentials>,
+    /// When a schedule deletes the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete_on: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Value>,
 }
@@ -129,6 +132,7 @@ impl Report {
             evidence: record.evidence.clone(),
             keys: record.seen.as_ref().map(Keys::new),
             other_credentials: record.other_credentials.clone(),
+            delete_on: record.delete_on.map(looks::seconds),
             undo: command::undo(case),
         })
     }

@@ -161,6 +161,10 @@ fn left_by_containment() -> Vec<Row> {
         (role_session(), Left::Unmodifiable(Principal::Role(role()))),
         (key(), Left::DryRun),
         (key(), Left::DryRunGone),
+        (key(), Left::NoSchedule),
+        (key(), Left::NotDue(chrono::DateTime::UNIX_EPOCH)),
+        (key(), Left::NotDeleting),
+        (key(), Left::ActiveAgain),
     ];
     let config = all();
     let row = |(finding, left): (Finding, Left)| {
@@ -261,6 +265,9 @@ fn failed() -> Vec<Row> {
         (Step::Look, "iam:ListAccessKeys", None),
         (Step::ListPrincipals, "iam:ListUsers", None),
         (Step::GatherEvidence, "cloudtrail:LookupEvents", None),
+        (Step::MakeSchedule, "scheduler:CreateSchedule", None),
+        (Step::ReadSchedule, "scheduler:GetSchedule", None),
+        (Step::RemoveSchedule, "scheduler:DeleteSchedule", None),
     ];
     let mut rows = Vec::new();
     for (step, call, disagreement) in steps {
@@ -290,7 +297,7 @@ fn of_failed(failed: &Failed) -> Row {
         Step::DeleteRootKey => with_account(key_of("Root", KEY)),
         Step::CheckPrincipal | Step::Deny(Measure::OlderSessions) => role_session(),
         Step::Deny(Measure::TemporaryCredentials) => key_of("IAMUser", "ASIAIOSFODNN7EXAMPLE"),
-        Step::SetStatus(KeyStatus::Active) => {
+        Step::SetStatus(KeyStatus::Active) | Step::RemoveSchedule => {
             finding(&json!({"UpdateAccessKey": {"UserName": "Bob", "AccessKeyId": KEY, "Status": "Active"}}))
         }
         Step::Lift => restore_sessions(),
@@ -304,9 +311,12 @@ fn of_failed(failed: &Failed) -> Row {
         | Step::DeactivateNewKey
         | Step::Look
         | Step::ListPrincipals
-        | Step::GatherEvidence => key_of("IAMUser", KEY),
+        | Step::GatherEvidence
+        | Step::MakeSchedule
+        | Step::ReadSchedule => key_of("IAMUser", KEY),
     };
-    let is_first = matches!(failed.step, Step::FindOwner | Step::SetStatus(_));
+    let is_first =
+        matches!(failed.step, Step::FindOwner | Step::SetStatus(_) | Step::ReadSchedule | Step::RemoveSchedule);
     let deactivated = matches!(finding.credential, Credential::UserKey { .. }) && !is_first;
     let done = deactivated.then_some(Done::StatusSet(KeyStatus::Inactive)).into_iter().collect();
     let config = all();

@@ -62,6 +62,8 @@ struct State {
     delay: Duration,
     /// Users of the function's account beside those that are named, so that its list has pages.
     crowd: usize,
+    /// The expression and the input of schedules, by name.
+    schedules: BTreeMap<String, [String; 2]>,
     /// The identifiers of users that are not made from their names.
     user_ids: BTreeMap<String, String>,
     /// CloudTrail's records, by account, Region and access key ID.
@@ -106,8 +108,31 @@ pub struct Call {
 }
 
 impl Call {
-    fn of(body: &[u8], signature: &str, target: &str) -> Self {
+    fn of(body: &[u8], signature: &str, target: &str, method: &str, path: &str) -> Self {
         let parameters: BTreeMap<_, _> = match target.split_once('.') {
+            // A service whose actions are methods and paths.
+            None if signature.contains("/scheduler/") => {
+                let action = match method {
+                    "POST" => "CreateSchedule",
+                    "PUT" => "UpdateSchedule",
+                    "DELETE" => "DeleteSchedule",
+                    _ => "GetSchedule",
+                };
+                let name = path.rsplit('/').next().and_then(|rest| rest.split('?').next()).unwrap_or_default();
+                let input: Value = serde_json::from_slice(body).unwrap_or_default();
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                [
+                    ("Action", action.to_owned()),
+                    ("Name", name.to_owned()),
+                    ("ScheduleExpression", text(&input["ScheduleExpression"])),
+                    ("Input", text(&input["Target"]["Input"])),
+                    ("Target", text(&input["Target"]["Arn"])),
+                    ("GroupName", text(&input["GroupName"])),
+                    ("ActionAfterCompletion", text(&input["ActionAfterCompletion"])),
+                ]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into()
+            }
             None => form_urlencoded::parse(body).into_owned().collect(),
             // A service that speaks JSON.
             Some((_, action)) => {
@@ -152,6 +177,7 @@ impl Call {
         let service = match self.action.as_str() {
             "AssumeRole" | "AssumeRoot" | "GetCallerIdentity" => "sts",
             "LookupEvents" => "cloudtrail",
+            action if action.ends_with("Schedule") => "scheduler",
             _ => "iam",
         };
         format!("{service}:{}", self.action)
@@ -165,6 +191,11 @@ impl Call {
             "AssumeRoot" => of(&self.parameter("TargetPrincipal"), "root"),
             "GetAccessKeyLastUsed" | "ListUsers" => of(&self.account, "user/*"),
             "ListRoles" => of(&self.account, "role/*"),
+            action if action.ends_with("Schedule") => {
+                let group = self.parameters.get("GroupName").filter(|group| !group.is_empty());
+                let group = group.map_or("key-remediator", String::as_str);
+                format!("arn:aws:scheduler:us-east-1:{OWN}:schedule/{group}/{}", self.parameter("Name"))
+            }
             "LookupEvents" => format!("arn:aws:cloudtrail:us-east-1:{}:any", self.account),
             "AddUserToGroup" | "RemoveUserFromGroup" => {
                 of(&self.account, &format!("group/key-remediator/{}", self.parameter("GroupName")))
@@ -269,6 +300,23 @@ impl FakeIam {
         state.made.insert((account.to_owned(), format!("role/{}", name.to_lowercase())), created);
         let [account, name, id, path] = [account, name, "AROANEWROLEEXAMPLE", "/"].map(str::to_owned);
         state.roles.push(Role { account, name, id, path });
+    }
+
+    /// What the schedules give to the function, by name.
+    pub fn schedules(&self) -> BTreeMap<String, Value> {
+        let read =
+            |(name, [_, input]): (&String, &[String; 2])| (name.clone(), serde_json::from_str(input).expect("JSON"));
+        self.state().schedules.iter().map(read).collect()
+    }
+
+    /// For when a schedule is.
+    pub fn planned(&self, name: &str) -> String {
+        self.state().schedules[name][0].clone()
+    }
+
+    /// Makes a schedule as if it had been made earlier.
+    pub fn plan(&self, name: &str, expression: &str, input: &Value) {
+        self.state().schedules.insert(name.to_owned(), [expression.to_owned(), input.to_string()]);
     }
 
     /// A record of CloudTrail's in the function's account, of a call that a credential made.
@@ -561,7 +609,14 @@ impl std::fmt::Debug for Responder {
 impl Respond for Responder {
     fn respond(&self, request: &Request) -> wiremock::ResponseTemplate {
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        self.answer(&Call::of(&request.body, header("authorization"), header("x-amz-target"))).into()
+        self.answer(&Call::of(
+            &request.body,
+            header("authorization"),
+            header("x-amz-target"),
+            request.method.as_str(),
+            request.url.path(),
+        ))
+        .into()
     }
 }
 
@@ -571,7 +626,13 @@ impl HttpConnector for Responder {
         let body = request.body().bytes().unwrap_or_default();
         let Answer { status, body, delay, .. } = {
             let header = |name: &str| request.headers().get(name).unwrap_or_default();
-            self.answer(&Call::of(body, header("authorization"), header("x-amz-target")))
+            self.answer(&Call::of(
+                body,
+                header("authorization"),
+                header("x-amz-target"),
+                request.method(),
+                request.uri(),
+            ))
         };
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(delay).await;
@@ -619,6 +680,7 @@ impl State {
             "GetAccessKeyLastUsed" => self.owner(call),
             "ListAccessKeys" | "UpdateAccessKey" | "DeleteAccessKey" => self.key_call(call),
             "LookupEvents" => self.looked_up(call),
+            "CreateSchedule" | "UpdateSchedule" | "GetSchedule" | "DeleteSchedule" => self.schedule_call(call),
             "ListUsers" => self.all_users(call),
             "ListRoles" => {
                 let roles = self.roles.iter().filter(|role| role.account == call.account);
@@ -680,6 +742,25 @@ impl State {
             "<{element}><Path>{path}</Path><RoleName>{name}</RoleName><RoleId>{id}</RoleId>\
              <Arn>arn:aws:iam::{account}:role{path}{name}</Arn><CreateDate>{created}</CreateDate></{element}>"
         )
+    }
+
+    fn schedule_call(&mut self, call: &Call) -> Answer {
+        let name = call.parameter("Name");
+        let known = self.schedules.get(&name).cloned();
+        let json = |value: Value| Answer::new(200).set_body_raw(value.to_string(), "application/json");
+        match (call.action.as_str(), known) {
+            ("CreateSchedule", Some(_)) => of_scheduler(409, "ConflictException"),
+            ("CreateSchedule", None) | ("UpdateSchedule", Some(_)) => {
+                self.schedules.insert(name, [call.parameter("ScheduleExpression"), call.parameter("Input")]);
+                json(json!({"ScheduleArn": "arn:aws:scheduler:us-east-1:123456789012:schedule/g/n"}))
+            }
+            (_, None) => of_scheduler(404, "ResourceNotFoundException"),
+            ("GetSchedule", Some([expression, _])) => json(json!({"Name": name, "ScheduleExpression": expression})),
+            (_, Some(_)) => {
+                self.schedules.remove(&name);
+                json(json!({}))
+            }
+        }
     }
 
     /// In pages of 50, newest first.
@@ -947,6 +1028,12 @@ pub fn success(action: &str, result: &str) -> Answer {
         "<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>{result}</{action}Result><ResponseMetadata>\
          <RequestId>00000000-0000-4000-8000-000000000000</RequestId></ResponseMetadata></{action}Response>"
     ))
+}
+
+/// An error of EventBridge Scheduler.
+pub fn of_scheduler(status: u16, code: &str) -> Answer {
+    let body = json!({"__type": code, "Message": "made up"}).to_string();
+    Answer::new(status).set_body_raw(body, "application/json")
 }
 
 pub fn error(status: u16, code: &str, message: &str) -> Answer {

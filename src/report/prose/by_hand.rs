@@ -67,7 +67,9 @@ fn root_or_user(case: &Case<'_>) -> String {
 pub(super) fn operation(case: &Case<'_>) -> Operation {
     match case.finding.basis {
         Basis::Command(operation) => operation,
-        Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom => Operation::Deactivate,
+        Basis::Detection { .. } | Basis::Report | Basis::Notice | Basis::Custom | Basis::FollowUp(_) => {
+            Operation::Deactivate
+        }
     }
 }
 

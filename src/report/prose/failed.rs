@@ -105,8 +105,20 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
         Step::DeactivateNewKey => format!("deactivate {}", new_keys(case)),
         Step::Look => format!("see whether {key} is dead still, and what was denied with it"),
         Step::GatherEvidence => format!("read from CloudTrail what {key} did"),
+        Step::MakeSchedule => format!("schedule what comes later for {key}"),
+        Step::ReadSchedule => format!("read whether the schedule about {key} is still there"),
+        Step::RemoveSchedule => format!("take away the schedules about {key}"),
         Step::ListPrincipals => format!("read which users and roles are new in account {}", account(case)),
     }
+}
+
+/// How a person takes the schedules of a credential away.
+fn remove_schedules(case: &Case<'_>) -> String {
+    let names = match case.key() {
+        Some(key) => format!("the names end in {key}"),
+        None => "the names end in the identifier of the user or the role".to_owned(),
+    };
+    format!("delete them with aws scheduler delete-schedule ({names}) and restore by hand")
 }
 
 /// The newer keys that may be alive.
@@ -132,7 +144,10 @@ pub(super) fn not_confirmed(case: &Case<'_>, key: &str, step: Step) -> String {
         | Step::Confirm
         | Step::Look
         | Step::ListPrincipals
-        | Step::GatherEvidence => format!("could not {}", attempted(case, key, step)),
+        | Step::GatherEvidence
+        | Step::MakeSchedule
+        | Step::ReadSchedule
+        | Step::RemoveSchedule => format!("could not {}", attempted(case, key, step)),
     }
 }
 
@@ -153,6 +168,9 @@ pub(super) fn named(step: Step) -> &'static str {
         Step::Look => "looking again",
         Step::ListPrincipals => "listing new users and roles",
         Step::GatherEvidence => "reading from CloudTrail",
+        Step::MakeSchedule => "scheduling what comes later",
+        Step::ReadSchedule => "reading the schedule",
+        Step::RemoveSchedule => "taking the schedules away",
     }
 }
 
@@ -219,6 +237,12 @@ pub(super) fn state_after(case: &Case<'_>, failed: &Failed) -> &'static str {
             "the key is dead, but sessions that were made with it may still work"
         }
         Step::CheckPrincipal | Step::Deny(_) => "sessions may still work",
+        Step::MakeSchedule => "what is contained stays so, but nobody looks at it later or deletes it",
+        Step::ReadSchedule => "nothing was changed",
+        Step::RemoveSchedule if operation(case) == Operation::Restore => {
+            "nothing was restored, as a schedule would undo it"
+        }
+        Step::RemoveSchedule => "what was done stays so",
         Step::DeactivateNewKey => "that key may still be active",
         Step::Lift => "denies may still be in place",
         Step::ListCredentials
@@ -240,6 +264,8 @@ pub(super) fn instead(case: &Case<'_>, step: Step) -> String {
             operation => run(operation),
         },
         Step::DeleteKey => run(Operation::Delete),
+        Step::MakeSchedule | Step::ReadSchedule => "look at it yourself in 15 minutes".to_owned(),
+        Step::RemoveSchedule => remove_schedules(case),
         Step::DeactivateNewKey => {
             let commands = case.record.looks.alive.iter();
             let commands = commands.map(|key| by_hand(Operation::Deactivate, case.user(), Some(key)));

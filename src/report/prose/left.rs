@@ -7,6 +7,7 @@ use crate::credential::{Contradiction, Credential, KeyStatus, Principal, Reserve
 use crate::finding::{Basis, NotInForce, Operation};
 use crate::plan::{Beyond, First, IfGone, Plan, Then};
 use crate::record::Left;
+use crate::report::looks::seconds;
 
 /// Why a credential, or a part of what it can do, was left alone.
 #[expect(clippy::too_many_lines, reason = "one arm for each reason")]
@@ -152,6 +153,18 @@ pub(super) fn why_left(case: &Case<'_>, left: &Left) -> Words {
         Left::Unmodifiable(on) => Words::new(
             format!("only AWS may change {on}, so its sessions were not ended"),
             "deny it by a service control policy",
+        ),
+        Left::NoSchedule => Words::nothing_to_do(
+            "nothing was changed, as there is no schedule for this follow-up: it was done, or the credential was restored",
+        ),
+        Left::NotDue(time) => Words::nothing_to_do(format!(
+            "nothing was changed, as the schedule of this deletion is for {}",
+            seconds(*time)
+        )),
+        Left::NotDeleting => Words::nothing_to_do("nothing was changed, as ACTION is not delete any more"),
+        Left::ActiveAgain => Words::new(
+            format!("{} was to be deleted, and is active again, so it was left alone", key_of_user(case)),
+            format!("if nobody of yours has restored it, contain it: {}", by_a_person(case)),
         ),
         Left::DryRunGone => Words::nothing_to_do(format!(
             "DRY_RUN: IAM knows no {} in account {account}, so {}",

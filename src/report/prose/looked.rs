@@ -38,7 +38,11 @@ pub(super) fn what_was_seen(case: &Case<'_>) -> String {
     seen.push_str(&new_principals(&looks.new_principals));
     seen.push_str(&made(case));
     if looks.incomplete {
-        seen.push_str("; nobody has verified that it stays so, as a look was left out or could not see everything");
+        let who = if case.record.is_followed_up { "only a follow-up verifies" } else { "nobody has verified" };
+        seen.extend(["; ", who, " that it stays so, as a look was left out or could not see everything"]);
+    }
+    if let Some(time) = case.record.delete_on {
+        seen.extend(["; it is deleted at ", &seconds(time), " unless it is restored by this function before"]);
     }
     seen
 }
