@@ -131,3 +131,29 @@ async fn in_another_account_the_member_role_kills_the_key_and_ends_the_sessions_
     assert_eq!(member.keys("Bob").await[&key], "Active");
     assert_eq!(member.attached("Bob").await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_schedule_gives_the_function_what_it_needs_to_look_once_more_and_is_gone_afterwards() {
+    let account = Account::new(Moto::shared(), "510000000008").await;
+    let [key] = account.user("Bob").await;
+    let role = format!("arn:aws:iam::{}:role/key-remediator/scheduler", account.id);
+    let function = account.function(&[("FOLLOW_UP_AFTER", "15"), ("SCHEDULER_ROLE_ARN", &role)]);
+    let finding = event("guardduty-iam-user");
+    let answer = function.invoke(&replaced(&finding, &[(KEY, &key), (OWN, &account.id)]));
+    assert_eq!(outcomes(&answer), ["contained"], "{answer:#}");
+
+    let scheduler = aws_sdk_scheduler::Client::new(&account.sdk);
+    let name = format!("f-{}-{key}", account.id);
+    let schedule = scheduler.get_schedule().name(&name).send().await.expect("a schedule");
+    let target = schedule.target().expect("a target");
+    assert_eq!(target.role_arn(), role);
+    let mut input: Value = serde_json::from_str(target.input().expect("an input")).expect("JSON");
+    input["FollowUp"]["ContainedAt"] = json!((chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339());
+    account.set_status("Bob", &key, "Active").await;
+    let contested = function.invoke(&input);
+    assert_eq!(outcomes(&contested), ["contested"], "{contested:#}");
+    assert_eq!(account.keys("Bob").await[&key], "Inactive");
+    let gone = scheduler.get_schedule().name(&name).send().await.expect_err("gone").into_service_error();
+    assert!(gone.is_resource_not_found_exception(), "{gone:?}");
+    assert_eq!(outcomes(&function.invoke(&input)), ["ignored"]);
+}

@@ -83,6 +83,7 @@ impl Drop for Moto {
 pub struct Account {
     pub id: String,
     pub iam: aws_sdk_iam::Client,
+    pub sdk: SdkConfig,
     /// What makes a function act in this account and no other.
     pub environment: Vec<(String, String)>,
 }
@@ -113,7 +114,7 @@ impl Account {
             ("ACCOUNT_ID", id),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Self { id: id.to_owned(), iam, environment }
+        Self { id: id.to_owned(), iam, sdk, environment }
     }
 
     /// Makes a user and a number of active keys.
