@@ -4,7 +4,7 @@ use crate::credential::{Credential, Holder};
 use crate::failure::{Cause, Failed};
 use crate::finding::Finding;
 use crate::names::{AccessKeyId, AccountId, UserName};
-use crate::plan::{Beyond, First, IfGone, Plan};
+use crate::plan::{Beyond, First, IfGone, Plan, Step};
 use crate::record::{Left, Record};
 
 /// All that is known about one credential.
@@ -29,6 +29,13 @@ impl<'f> Case<'f> {
             case.holders.push(holder);
         }
         case
+    }
+
+    /// Whether there may be schedules about it.
+    pub fn schedules(&self) -> bool {
+        let record = &self.record;
+        let could_not = |failed: &Failed| matches!(failed.step, Step::RemoveSchedule);
+        record.is_followed_up || record.delete_on.is_some() || record.failed.iter().any(could_not)
     }
 
     pub fn key(&self) -> Option<&AccessKeyId> {

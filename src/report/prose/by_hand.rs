@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::credential::{Credential, Holder, Principal};
 use crate::finding::{Basis, Operation};
 use crate::plan::First;
+use crate::schedule::{Task, name_of_key};
 
 /// How a person finds what was stolen.
 pub(super) fn look_at(holder: &Holder) -> String {
@@ -42,11 +43,19 @@ pub(super) fn by_a_person(case: &Case<'_>) -> String {
 
 /// How a person makes a key active again, and takes away what would still deny its user.
 pub(super) fn restore_by_hand(case: &Case<'_>) -> String {
-    let run = run_by_hand(case, Operation::Restore);
+    let run = format!("{}{}", without_schedules(case), run_by_hand(case, Operation::Restore));
     match case.user().filter(|_| lifts(case)) {
         Some(user) => format!("{run}; and {}", lift_by_hand(&Principal::User(user.clone()))),
         None => run,
     }
+}
+
+/// What is scheduled would kill or delete the key once more, if it were not taken away.
+pub(super) fn without_schedules(case: &Case<'_>) -> String {
+    let (Some(key), Some(account), true) = (case.key(), case.account(), case.schedules()) else { return String::new() };
+    let delete =
+        |task| format!("aws scheduler delete-schedule --group-name GROUP --name {}", name_of_key(task, account, key));
+    format!("delete its schedules first ({}; {}), then ", delete(Task::Look), delete(Task::Delete))
 }
 
 /// The same, in an account that the sentence has named, and that need not be the one where the function looked.

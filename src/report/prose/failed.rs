@@ -1,7 +1,7 @@
 //! What did not work.
 
 use super::super::command::{by_hand, undo};
-use super::by_hand::{end_sessions_of, lift_by_hand_of, operation, restore_by_hand, run_by_hand};
+use super::by_hand::{end_sessions_of, lift_by_hand_of, operation, restore_by_hand, run_by_hand, without_schedules};
 use super::done::sentence_of;
 use super::left::why_left;
 use super::{SEND_AGAIN, Words, account, denied, given, key, key_of_user, principal};
@@ -114,11 +114,14 @@ pub(super) fn attempted(case: &Case<'_>, key: &str, step: Step) -> String {
 
 /// How a person takes the schedules of a credential away.
 fn remove_schedules(case: &Case<'_>) -> String {
-    let names = match case.key() {
-        Some(key) => format!("the names end in {key}"),
-        None => "the names end in the identifier of the user or the role".to_owned(),
-    };
-    format!("delete them with aws scheduler delete-schedule ({names}) and restore by hand")
+    match (case.key(), operation(case)) {
+        (Some(_), Operation::Restore) => restore_by_hand(case),
+        (Some(_), Operation::Deactivate | Operation::Delete) => without_schedules(case),
+        (None, _) => format!(
+            "delete the schedule whose name begins with f- and ends in the identifier of the user or the role, and {}",
+            lift_by_hand_of(case)
+        ),
+    }
 }
 
 /// The newer keys that may be alive.
