@@ -201,8 +201,8 @@ async fn contain<'a, F, O>(
     let others = stream::iter(others.into_values()).for_each_concurrent(None, async |mut entries| {
         if let Ok(_place) = places.acquire().await {
             contain_in_account(&mut entries, SHARE, reach, clock).boxed_local().await;
-            making.after(&mut entries, reach, clock).boxed_local().await;
         }
+        making.after(&mut entries, reach, clock).boxed_local().await;
         looks.after(&mut entries, SHARE, reach, clock).boxed_local().await;
     });
     let here = async {

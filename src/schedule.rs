@@ -23,6 +23,8 @@ pub struct FollowUp {
     pub contained: DateTime<Utc>,
     /// The Region of the finding.
     pub region: Option<ForeignText>,
+    /// Whether the finding came before.
+    pub is_repeat: bool,
 }
 
 /// What a later invocation does.
@@ -100,6 +102,9 @@ impl FollowUp {
                 input["Denied"] = json!(words_of(*measure));
                 input["By"] = json!(words_of_means(*by));
             }
+        }
+        if self.is_repeat {
+            input["Repeat"] = json!("true");
         }
         if let Some(region) = &self.region {
             input["Region"] = json!(region);

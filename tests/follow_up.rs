@@ -38,16 +38,18 @@ fn finding() -> Value {
     finding
 }
 
-/// Contains Bob's key and gives what its schedule will send.
-async fn contained(iam: &FakeIam, more: &[(&str, &str)], name: &str) -> Value {
-    let answer = function(iam, more).invoke(&finding()).await;
+/// Contains Bob's key and gives what its schedule sends a quarter of an hour later.
+async fn contained(iam: &FakeIam) -> Value {
+    let answer = function(iam, &[]).invoke(&finding()).await;
     assert_eq!(outcome(&answer), "contained", "{answer:#}");
-    iam.schedules().remove(name).unwrap_or_else(|| panic!("no {name} in {:?}", iam.schedules()))
+    ago(iam, &follow_up_name(), minutes(15))
 }
 
-/// The same as if it had been contained so long ago.
-fn ago(mut input: Value, time: TimeDelta) -> Value {
-    input["FollowUp"]["ContainedAt"] = json!((Utc::now() - time).to_rfc3339());
+/// The same as if it had been contained so long ago, in the schedule, too.
+fn ago(iam: &FakeIam, name: &str, time: TimeDelta) -> Value {
+    let mut input = iam.schedules()[name].clone();
+    input["FollowUp"]["ContainedAt"] = json!(Utc::now() - time);
+    iam.plan(name, &iam.planned(name), &input);
     input
 }
 
@@ -85,7 +87,7 @@ async fn commands_and_dry_runs_are_not_followed_up() {
 #[tokio::test(start_paused = true)]
 async fn a_follow_up_that_finds_everything_in_place_verifies_it_and_takes_its_schedule_away() {
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     let answer = function(&iam, &[EVIDENCE]).invoke(&input).await;
     assert_eq!(outcome(&answer), "contained", "{answer:#}");
     assert!(result(&answer)["verifiedAt"].is_string(), "{answer:#}");
@@ -98,14 +100,14 @@ async fn a_follow_up_that_finds_everything_in_place_verifies_it_and_takes_its_sc
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_active_or_was_used_is_contested_and_contained_again() {
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     iam.set_status(KEY, "Active");
     let answer = function(&iam, &[]).invoke(&input).await;
     assert_eq!(result(&answer)["contested"], json!({"reactivated": true}), "{answer:#}");
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     iam.record("us-east-1", KEY, "ListBuckets", Utc::now() - minutes(5), &json!({}));
     let answer = function(&iam, &[EVIDENCE]).invoke(&input).await;
     assert!(result(&answer)["contested"]["usedAfter"].is_string(), "{answer:#}");
@@ -116,7 +118,7 @@ async fn a_key_that_is_active_or_was_used_is_contested_and_contained_again() {
 #[tokio::test(start_paused = true)]
 async fn the_new_user_of_the_public_tool_is_named_under_made() {
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     let session = "ASIAOFTHEESCAPEROLEX";
     let opened = json!({"responseElements": {"credentials": {"accessKeyId": session}}});
     let then = Utc::now() - minutes(14);
@@ -132,7 +134,7 @@ async fn the_new_user_of_the_public_tool_is_named_under_made() {
 async fn a_newer_key_is_deactivated_only_if_the_contained_one_made_it() {
     for is_its in [true, false] {
         let iam = FakeIam::of_bob().await;
-        let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+        let input = contained(&iam).await;
         iam.make_key(OWN, "Bob", NEW_KEY, Utc::now() - minutes(10));
         let by = if is_its { KEY } else { "AKIAOFAPERSONXXXXXXX" };
         let made = json!({"responseElements": {"accessKey": {"accessKeyId": NEW_KEY}}});
@@ -148,7 +150,7 @@ async fn a_newer_key_is_deactivated_only_if_the_contained_one_made_it() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_a_person_has_restored_is_never_killed_by_a_late_follow_up() {
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     let restored = function(&iam, &[]).invoke(&event("command-restore")).await;
     assert_eq!(outcome(&restored), "restored", "{restored:#}");
     let calls: Vec<_> = iam.calls().into_iter().map(|call| call.action).collect();
@@ -165,14 +167,14 @@ async fn a_key_that_a_person_has_restored_is_never_killed_by_a_late_follow_up() 
 async fn what_cannot_be_taken_away_or_read_changes_nothing_and_fails() {
     let refused = || of_scheduler(403, "AccessDeniedException");
     let iam = FakeIam::of_bob().await.always("DeleteSchedule", refused());
-    contained(&iam, &[], &follow_up_name()).await;
+    contained(&iam).await;
     let answer = function(&iam, &[]).invoke(&event("command-restore")).await;
     assert_failed(&answer, "MissingPermission", &[KEY, "scheduler:DeleteSchedule", "nothing was restored"]);
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
 
     for answer in [refused(), broken()] {
         let iam = FakeIam::of_bob().await.always("GetSchedule", answer);
-        let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+        let input = contained(&iam).await;
         iam.set_status(KEY, "Active");
         let answer = function(&iam, &[]).invoke(&input).await;
         assert!(answer["errorType"].is_string(), "{answer:#}");
@@ -195,7 +197,7 @@ async fn a_schedule_that_is_still_to_come_stands_and_another_is_replaced() {
     for (planned, stands) in [(to_come, true), ("at(2020-01-01T00:00:00)", false)] {
         let iam = FakeIam::of_bob().await;
         iam.plan(&follow_up_name(), planned, &json!({"earlier": true}));
-        contained(&iam, &[], &follow_up_name()).await;
+        contained(&iam).await;
         assert_eq!(iam.planned(&follow_up_name()) == planned, stands, "{planned}");
     }
 }
@@ -211,7 +213,7 @@ async fn sessions_are_followed_up_by_their_principal_and_a_restore_of_it_ends_th
         let principal = if name == ROLE_ID { "role/Bob" } else { "user/Bob" };
         function(&iam, &[variable]).invoke(&finding).await;
         let name = format!("f-{OWN}-{name}");
-        let input = ago(iam.schedules()[&name].clone(), minutes(15));
+        let input = ago(&iam, &name, minutes(15));
         iam.detach_all(principal);
         let answer = function(&iam, &[variable]).invoke(&input).await;
         assert_eq!(result(&answer)["contested"], json!({"denyRemoved": true}), "{answer:#}");
@@ -231,7 +233,7 @@ async fn sessions_are_followed_up_by_their_principal_and_a_restore_of_it_ends_th
 #[tokio::test(start_paused = true)]
 async fn a_follow_up_is_taken_alone_or_in_the_record_of_its_failure_and_nowhere_else() {
     let iam = FakeIam::of_bob().await;
-    let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+    let input = contained(&iam).await;
     let mut queued = event("sqs-guardduty");
     queued["Records"][0]["body"] = json!(input.to_string());
     let mut notified = event("sns-guardduty");
@@ -251,7 +253,7 @@ async fn a_follow_up_is_taken_alone_or_in_the_record_of_its_failure_and_nowhere_
 #[tokio::test(start_paused = true)]
 async fn what_no_schedule_of_this_function_can_send_is_refused() {
     let iam = FakeIam::of_bob().await;
-    let input = contained(&iam, &[], &follow_up_name()).await;
+    let input = contained(&iam).await;
     let before = iam.calls().len();
     for (field, value) in [
         ("ContainedAt", json!((Utc::now() + minutes(5)).to_rfc3339())),
@@ -272,6 +274,40 @@ async fn what_no_schedule_of_this_function_can_send_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_follow_up_that_is_not_what_the_schedule_sends_changes_nothing() {
+    let iam = FakeIam::of_bob().await.key("Carol", "AKIACAROLSKEYEXAMPLE");
+    let input = contained(&iam).await;
+    iam.set_status(KEY, "Active");
+    let before = iam.call_lines().len();
+    for (field, value) in [
+        ("AccessKeyId", json!("AKIACAROLSKEYEXAMPLE")),
+        ("UserName", json!("Carol")),
+        ("ContainedAt", json!(Utc::now() - minutes(3))),
+        ("Deleted", json!("true")),
+        ("Task", json!("Delete")),
+    ] {
+        let mut forged = input.clone();
+        forged["FollowUp"][field] = value;
+        let answer = function(&iam, &[]).invoke(&forged).await;
+        assert_eq!(result(&answer)["code"], "no_schedule", "{field}: {answer:#}");
+    }
+    let calls: Vec<_> = iam.calls().split_off(before).into_iter().map(|call| call.action).collect();
+    assert!(calls.iter().all(|call| call == "GetSchedule"), "{calls:?}");
+    assert_eq!(iam.status(KEY).as_deref(), Some("Active"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_that_hangs_holds_up_no_kill_and_no_look_for_long() {
+    let hung = common::fake_iam::of_scheduler(200, "").set_delay(Duration::from_hours(1));
+    let iam = FakeIam::of_bob().await.always("CreateSchedule", hung);
+    let started = tokio::time::Instant::now();
+    let answer = function(&iam, &[]).invoke(&finding()).await;
+    assert_failed(&answer, "StepFailed", &[KEY]);
+    assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_follow_up_obeys_exempt_accounts_and_dry_run_and_needs_no_commands() {
     for (variable, expected) in [
         (("EXEMPT", "bob"), "exempt"),
@@ -281,7 +317,7 @@ async fn a_follow_up_obeys_exempt_accounts_and_dry_run_and_needs_no_commands() {
         (("COMMANDS", "false"), "contested"),
     ] {
         let iam = FakeIam::of_bob().await;
-        let input = ago(contained(&iam, &[], &follow_up_name()).await, minutes(15));
+        let input = contained(&iam).await;
         iam.set_status(KEY, "Active");
         let answer = function(&iam, &[variable]).invoke(&input).await;
         assert_eq!(outcome(&answer), expected, "{variable:?}: {answer:#}");
@@ -299,7 +335,7 @@ async fn a_key_is_deleted_when_its_schedule_is_due_and_it_is_inactive_and_not_be
     let delete_on = result(&answer)["deleteOn"].as_str().expect("a time").to_owned();
     let delete_on = DateTime::parse_from_rfc3339(&delete_on).expect("RFC 3339").to_utc();
     assert!((delete_on - Utc::now() - days(7)).abs() < TimeDelta::seconds(5), "{delete_on}");
-    let input = ago(iam.schedules()[&deletion_name()].clone(), days(7));
+    let input = ago(&iam, &deletion_name(), days(7));
     // A second finding does not move it.
     let planned = iam.planned(&deletion_name());
     tokio::time::sleep(Duration::from_hours(1)).await;
@@ -310,7 +346,8 @@ async fn a_key_is_deleted_when_its_schedule_is_due_and_it_is_inactive_and_not_be
     assert_eq!(result(&early)["code"], "not_due", "{early:#}");
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
     iam.plan(&deletion_name(), "at(2020-01-01T00:00:00)", &input);
-    let no_more = function(&iam, &[("ACTION", "deactivate")]).invoke(&ago(input.clone(), minutes(30))).await;
+    let recent = ago(&iam, &deletion_name(), minutes(30));
+    let no_more = function(&iam, &[("ACTION", "deactivate")]).invoke(&recent).await;
     assert_eq!(result(&no_more)["code"], "not_deleting", "{no_more:#}");
     assert_eq!(iam.status(KEY).as_deref(), Some("Inactive"));
     iam.plan(&deletion_name(), "at(2020-01-01T00:00:00)", &input);
@@ -324,7 +361,7 @@ async fn a_key_is_deleted_when_its_schedule_is_due_and_it_is_inactive_and_not_be
 async fn a_key_that_is_active_when_it_was_to_be_deleted_is_left_alone() {
     let iam = FakeIam::of_bob().await;
     function(&iam, &DELETION).invoke(&finding()).await;
-    let input = ago(iam.schedules()[&deletion_name()].clone(), TimeDelta::days(7));
+    let input = ago(&iam, &deletion_name(), TimeDelta::days(7));
     iam.plan(&deletion_name(), "at(2020-01-01T00:00:00)", &input);
     iam.set_status(KEY, "Active");
     let answer = function(&iam, &DELETION).invoke(&input).await;

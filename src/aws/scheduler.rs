@@ -25,6 +25,15 @@ pub struct Scheduler {
     client: OnceLock<Client>,
 }
 
+/// A schedule that is there.
+#[derive(Debug)]
+pub struct Planned {
+    /// For when it is.
+    pub time: DateTime<Utc>,
+    /// What it invokes the function with.
+    pub input: Option<Value>,
+}
+
 impl Scheduler {
     /// A client is made when it is first needed.
     pub fn new(sdk: SdkConfig, kept: Schedules) -> Self {
@@ -39,7 +48,7 @@ impl Scheduler {
     }
 
     /// `scheduler:CreateSchedule`, and `scheduler:UpdateSchedule` of one whose time has passed. One that is still to come
-    /// stands.
+    /// stands. For when it is then.
     ///
     /// # Errors
     /// When there is no schedule afterwards.
@@ -50,7 +59,7 @@ impl Scheduler {
         function: &str,
         input: &Value,
         now: DateTime<Utc>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<DateTime<Utc>, AwsError> {
         const CREATE: &str = "scheduler:CreateSchedule";
         const UPDATE: &str = "scheduler:UpdateSchedule";
         let unusable = |error: BuildError| AwsError::failed(CREATE, &error.to_string());
@@ -63,29 +72,32 @@ impl Scheduler {
         let request = request.flexible_time_window(window.clone()).action_after_completion(ActionAfterCompletion::None);
         match call(CREATE, request.send()).await {
             Err(error) if is(&error, "ConflictException") => {}
-            made => return made.map(|_| ()),
+            made => return made.map(|_| at),
         }
-        if self.time_of(name).await?.is_some_and(|planned| planned > now) {
-            return Ok(());
+        if let Some(planned) = self.get(name).await?.filter(|planned| planned.time > now) {
+            return Ok(planned.time);
         }
         let request = self.client().update_schedule().name(name).group_name(&self.kept.group);
         let request = request.schedule_expression(expression(at)).target(target);
         let request = request.flexible_time_window(window).action_after_completion(ActionAfterCompletion::None);
-        call(UPDATE, request.send()).await.map(|_| ())
+        call(UPDATE, request.send()).await.map(|_| at)
     }
 
-    /// `scheduler:GetSchedule`: for when it is; `None` when there is none.
+    /// `scheduler:GetSchedule`; `None` when there is none.
     ///
     /// # Errors
     /// When the question was not answered.
-    pub async fn time_of(&self, name: &str) -> Result<Option<DateTime<Utc>>, AwsError> {
+    pub async fn get(&self, name: &str) -> Result<Option<Planned>, AwsError> {
         const CALL: &str = "scheduler:GetSchedule";
         let request = self.client().get_schedule().name(name).group_name(&self.kept.group);
         match call(CALL, request.send()).await {
             Err(error) if is(&error, "ResourceNotFoundException") => Ok(None),
             Err(error) => Err(error),
             Ok(answer) => match answer.schedule_expression().and_then(time_of) {
-                Some(time) => Ok(Some(time)),
+                Some(time) => {
+                    let input = answer.target().and_then(|target| target.input());
+                    Ok(Some(Planned { time, input: input.and_then(|input| serde_json::from_str(input).ok()) }))
+                }
                 None => Err(AwsError::failed(CALL, "the answer holds no time")),
             },
         }

@@ -31,9 +31,9 @@ fn follow_up(input: &Map<String, Value>) -> Result<Finding, EventError> {
     let given = Parameters { of, place: format!("{NAME}.") };
     let about_a_key = given.of.contains_key("AccessKeyId");
     let known: &[&str] = if about_a_key {
-        &["Task", "AccountId", "ContainedAt", "Region", "AccessKeyId", "UserName", "CreatedAt", "Deleted"]
+        &["Task", "AccountId", "ContainedAt", "Region", "Repeat", "AccessKeyId", "UserName", "CreatedAt", "Deleted"]
     } else {
-        &["Task", "AccountId", "ContainedAt", "Region", "UserName", "RoleName", "PrincipalId", "Denied", "By"]
+        &["Task", "AccountId", "ContainedAt", "Region", "Repeat", "UserName", "RoleName", "PrincipalId", "Denied", "By"]
     };
     given.only(known)?;
     let task = given.need("Task", "Look or Delete", |task| match task {
@@ -44,10 +44,11 @@ fn follow_up(input: &Map<String, Value>) -> Result<Finding, EventError> {
     let account = given.need("AccountId", "12 digits, such as 123456789012", AccountId::new)?;
     let contained = given.need("ContainedAt", A_TIME, time)?;
     let region = given.read("Region", "a text", |region| Some(ForeignText::new(region)))?;
+    let is_repeat = given.read("Repeat", "true", |text| (text == "true").then_some(true))?.unwrap_or_default();
     let (target, credential) = if about_a_key { key(&given)? } else { principal(&given)? };
-    let follow_up = FollowUp { task, account: account.clone(), target, contained, region: region.clone() };
+    let follow_up = FollowUp { task, account: account.clone(), target, contained, region: region.clone(), is_repeat };
     Ok(Finding {
-        origin: Origin { kind: Some(ForeignText::new(NAME)), region, ..Origin::new("follow-up") },
+        origin: Origin { kind: Some(ForeignText::new(NAME)), region, repeat: is_repeat, ..Origin::new("follow-up") },
         accounts: NamedAccounts::of(Some(account)),
         credential,
         basis: Basis::FollowUp(Box::new(follow_up)),

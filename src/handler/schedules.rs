@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{App, Clock, Entry};
 use crate::aws::iam::Iam;
-use crate::aws::scheduler::Scheduler;
+use crate::aws::scheduler::{Planned, Scheduler};
 use crate::config::Action;
 use crate::containment::{self, Asked, Gathering, Reach, Times};
 use crate::credential::{Identified, KeyStatus, Principal};
@@ -26,6 +26,9 @@ const AT_A_TIME: usize = 4;
 
 /// A schedule cannot be for the past.
 const SOONEST: TimeDelta = TimeDelta::seconds(60);
+
+/// How long the schedules of an account may take: what fails is tried again by the next invocation.
+const MAKING: Duration = Duration::from_secs(20);
 
 /// How long CloudTrail may be asked by a follow-up.
 const ASKING: Duration = Duration::from_mins(1);
@@ -54,14 +57,16 @@ impl<'a> Making<'a> {
         O: Future<Output = Result<Iam, AwsError>>,
     {
         let Some(scheduler) = self.scheduler else { return };
+        let deadline = clock.deadline.min(Instant::now() + MAKING);
         stream::iter(entries)
             .for_each_concurrent(AT_A_TIME, async |entry| {
                 let Some(plan) = entry.case.plan.take() else { return };
-                let region = entry.case.finding.origin.region.clone();
+                let origin = &entry.case.finding.origin;
                 let record = &mut entry.case.record;
-                for (mut follow_up, at) in to_come(&plan, record, reach, clock).await {
-                    follow_up.region.clone_from(&region);
-                    self.make(scheduler, &follow_up, at, record, clock).await;
+                for (mut follow_up, at) in to_come(&plan, record, reach, deadline).await {
+                    follow_up.region.clone_from(&origin.region);
+                    follow_up.is_repeat = plan.look.as_ref().map_or(origin.repeat, |look| look.is_repeat);
+                    self.make(scheduler, &follow_up, at, record, clock.now(), deadline).await;
                 }
                 entry.case.plan = Some(plan);
             })
@@ -74,17 +79,18 @@ impl<'a> Making<'a> {
         follow_up: &FollowUp,
         at: DateTime<Utc>,
         record: &mut Record,
-        clock: &Clock,
+        now: DateTime<Utc>,
+        deadline: Instant,
     ) {
-        let name = follow_up.name();
-        let at = at.max(clock.now() + SOONEST);
+        let (name, input, mut at) = (follow_up.name(), follow_up.input(), at.max(now + SOONEST));
         if self.made.borrow_mut().insert(name.clone()) {
             record.begin(Step::MakeSchedule);
-            let input = follow_up.input();
-            let made = scheduler.make(&name, at, self.function, &input, clock.now());
-            if let Err(cause) = in_time(clock.deadline, made).await {
-                self.made.borrow_mut().remove(&name);
-                return record.failed.push(Failed { step: Step::MakeSchedule, cause });
+            match in_time(deadline, scheduler.make(&name, at, self.function, &input, now)).await {
+                Ok(planned) => at = planned,
+                Err(cause) => {
+                    self.made.borrow_mut().remove(&name);
+                    return record.failed.push(Failed { step: Step::MakeSchedule, cause });
+                }
             }
         }
         match follow_up.task {
@@ -99,14 +105,15 @@ async fn to_come<F, O>(
     plan: &Plan<'_>,
     record: &mut Record,
     reach: &Reach<'_, F>,
-    clock: &Clock,
+    deadline: Instant,
 ) -> Vec<(FollowUp, DateTime<Utc>)>
 where
     F: Fn(&AccountId) -> O,
     O: Future<Output = Result<Iam, AwsError>>,
 {
     let (Some(contained), Some(account)) = (record.contained, record.account.clone()) else { return Vec::new() };
-    let follow_up = |task, target| FollowUp { task, account: account.clone(), target, contained, region: None };
+    let follow_up =
+        |task, target| FollowUp { task, account: account.clone(), target, contained, region: None, is_repeat: false };
     let mut to_come = Vec::new();
     let is_deleted = record.has(|done| *done == Done::KeyDeleted);
     let is_dead = record.has(|done| matches!(done, Done::StatusSet(KeyStatus::Inactive)));
@@ -122,7 +129,7 @@ where
     let Some(after) = plan.later.look else { return to_come };
     for done in record.done.clone() {
         let Done::Denied { on, measure, by } = done else { continue };
-        match identified(&on, plan, &account, reach, clock).await {
+        match identified(&on, plan, &account, reach, deadline).await {
             Ok(Some(on)) => {
                 to_come.push((follow_up(Task::Look, Target::Principal { on, measure, by }), contained + after));
             }
@@ -139,7 +146,7 @@ async fn identified<F, O>(
     plan: &Plan<'_>,
     account: &AccountId,
     reach: &Reach<'_, F>,
-    clock: &Clock,
+    deadline: Instant,
 ) -> Result<Option<Identified>, Cause>
 where
     F: Fn(&AccountId) -> O,
@@ -150,7 +157,7 @@ where
         (_, Principal::Role(_)) => Ok(None),
         (_, Principal::User(user)) => {
             let read = async { (reach.open)(account).await?.user_id(user).await };
-            Ok(in_time(clock.deadline, read).await?.map(|id| Identified::User(user.clone(), id)))
+            Ok(in_time(deadline, read).await?.map(|id| Identified::User(user.clone(), id)))
         }
     }
 }
@@ -237,9 +244,9 @@ where
         record.left = Some(Left::DryRun);
     } else if let Some(scheduler) = &app.scheduler {
         let name = follow_up.name();
-        match in_time(clock.deadline, scheduler.time_of(&name)).await {
-            Ok(time) => {
-                record.left = why_not(follow_up, time, app, clock);
+        match in_time(clock.deadline, scheduler.get(&name)).await {
+            Ok(planned) => {
+                record.left = why_not(follow_up, planned.as_ref(), app, clock);
                 if record.left.is_none() {
                     act(follow_up, &plan, record, reach, clock).await;
                 }
@@ -258,12 +265,14 @@ where
     entry.case.plan = Some(plan);
 }
 
-fn why_not(follow_up: &FollowUp, time: Option<DateTime<Utc>>, app: &App, clock: &Clock) -> Option<Left> {
-    let Some(time) = time else { return Some(Left::NoSchedule) };
+/// Whoever may invoke the function may send what looks like a follow-up: it has to be what the schedule sends.
+fn why_not(follow_up: &FollowUp, planned: Option<&Planned>, app: &App, clock: &Clock) -> Option<Left> {
+    let is_its = |planned: &&Planned| planned.input.as_ref().is_none_or(|input| *input == follow_up.input());
+    let Some(Planned { time, .. }) = planned.filter(is_its) else { return Some(Left::NoSchedule) };
     match follow_up.task {
         Task::Look => None,
         Task::Delete if app.config.action != Action::Delete => Some(Left::NotDeleting),
-        Task::Delete => (time > clock.now()).then_some(Left::NotDue(time)),
+        Task::Delete => (*time > clock.now()).then_some(Left::NotDue(*time)),
     }
 }
 

@@ -755,7 +755,11 @@ impl State {
                 json(json!({"ScheduleArn": "arn:aws:scheduler:us-east-1:123456789012:schedule/g/n"}))
             }
             (_, None) => of_scheduler(404, "ResourceNotFoundException"),
-            ("GetSchedule", Some([expression, _])) => json(json!({"Name": name, "ScheduleExpression": expression})),
+            ("GetSchedule", Some([expression, input])) => json(json!({
+                "Name": name, "ScheduleExpression": expression,
+                "Target": {"Arn": "arn:aws:lambda:us-east-1:123456789012:function:f", "RoleArn": "arn:aws:iam::1:role/r",
+                           "Input": input},
+            })),
             (_, Some(_)) => {
                 self.schedules.remove(&name);
                 json(json!({}))
