@@ -58,6 +58,8 @@ pub enum Target {
         measure: Measure,
         /// By what.
         by: Means,
+        /// Temporary credentials of its, which CloudTrail is asked about.
+        session: Option<AccessKeyId>,
     },
 }
 
@@ -92,7 +94,7 @@ impl FollowUp {
                     input["Deleted"] = json!("true");
                 }
             }
-            Target::Principal { on, measure, by } => {
+            Target::Principal { on, measure, by, session } => {
                 let kind = match on.principal() {
                     Principal::User(_) => "UserName",
                     Principal::Role(_) => "RoleName",
@@ -101,6 +103,9 @@ impl FollowUp {
                 input["PrincipalId"] = json!(on.id());
                 input["Denied"] = json!(words_of(*measure));
                 input["By"] = json!(words_of_means(*by));
+                if let Some(session) = session {
+                    input["SessionKeyId"] = json!(session);
+                }
             }
         }
         if self.is_repeat {

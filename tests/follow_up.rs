@@ -9,7 +9,7 @@ use common::answers::{assert_failed, outcome, result};
 use common::event;
 use common::fake_iam::{FakeIam, broken, of_scheduler};
 use common::findings::{role_session, user_session};
-use common::ids::{KEY, OWN, ROLE_ID, USER_ID};
+use common::ids::{KEY, OWN, ROLE_ID, SESSION, USER_ID};
 use common::in_process::InProcess;
 use serde_json::{Value, json};
 
@@ -114,6 +114,19 @@ async fn a_key_that_is_active_or_was_used_is_contested_and_contained_again() {
     assert_eq!(outcome(&answer), "contested");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_used_after_its_deny_is_contested() {
+    let deny = ("ROLE_SESSIONS", "deny");
+    for (late, is_contested) in [(TimeDelta::seconds(90), true), (TimeDelta::seconds(30), false)] {
+        let iam = FakeIam::start().await.role("Bob", ROLE_ID, "/");
+        function(&iam, &[deny]).invoke(&role_session()).await;
+        let input = ago(&iam, &format!("f-{OWN}-{ROLE_ID}"), minutes(15));
+        iam.record("us-east-1", SESSION, "ListBuckets", Utc::now() - minutes(15) + late, &json!({}));
+        let answer = function(&iam, &[deny, EVIDENCE]).invoke(&input).await;
+        assert_eq!(result(&answer)["contested"]["usedAfter"].is_string(), is_contested, "{answer:#}");
+    }
+}
+
 /// The escape of the public tool: a role, a session in it, and a user under a new name, whose key is made by the session.
 #[tokio::test(start_paused = true)]
 async fn the_new_user_of_the_public_tool_is_named_under_made() {
@@ -123,11 +136,13 @@ async fn the_new_user_of_the_public_tool_is_named_under_made() {
     let opened = json!({"responseElements": {"credentials": {"accessKeyId": session}}});
     let then = Utc::now() - minutes(14);
     iam.record("us-east-1", KEY, "AssumeRole", then, &opened);
+    iam.make_key(OWN, "x7f3a91c", NEW_KEY, then);
     iam.record("us-east-1", session, "CreateUser", then, &json!({"requestParameters": {"userName": "x7f3a91c"}}));
     let answer = function(&iam, &[EVIDENCE]).invoke(&input).await;
     let made = result(&answer)["evidence"]["made"].as_array().expect("a list");
     let named: Vec<_> = made.iter().map(|made| (&made["kind"], &made["name"])).collect();
     assert!(named.contains(&(&json!("CreateUser"), &json!("x7f3a91c"))), "{answer:#}");
+    assert_eq!(result(&answer)["newPrincipals"]["users"][0]["name"], "x7f3a91c", "{answer:#}");
 }
 
 #[tokio::test(start_paused = true)]

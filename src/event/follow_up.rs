@@ -33,7 +33,19 @@ fn follow_up(input: &Map<String, Value>) -> Result<Finding, EventError> {
     let known: &[&str] = if about_a_key {
         &["Task", "AccountId", "ContainedAt", "Region", "Repeat", "AccessKeyId", "UserName", "CreatedAt", "Deleted"]
     } else {
-        &["Task", "AccountId", "ContainedAt", "Region", "Repeat", "UserName", "RoleName", "PrincipalId", "Denied", "By"]
+        &[
+            "Task",
+            "AccountId",
+            "ContainedAt",
+            "Region",
+            "Repeat",
+            "UserName",
+            "RoleName",
+            "PrincipalId",
+            "Denied",
+            "By",
+            "SessionKeyId",
+        ]
     };
     given.only(known)?;
     let task = given.need("Task", "Look or Delete", |task| match task {
@@ -83,7 +95,10 @@ fn principal(given: &Parameters<'_>) -> Result<(Target, Credential), EventError>
     let all = [Means::Policy, Means::Group, Means::Document];
     let by = given.need("By", "what denies it", |text| all.into_iter().find(|one| words_of_means(*one) == text))?;
     let of: Principal = on.principal();
-    Ok((Target::Principal { on, measure, by }, Credential::Sessions { of }))
+    let session = given.read("SessionKeyId", "the ID of temporary credentials", |id| {
+        AccessKeyId::new(id).filter(AccessKeyId::is_temporary)
+    })?;
+    Ok((Target::Principal { on, measure, by, session }, Credential::Sessions { of }))
 }
 
 fn time(text: &str) -> Option<DateTime<Utc>> {

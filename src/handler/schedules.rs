@@ -16,7 +16,7 @@ use crate::containment::{self, Asked, Gathering, Reach, Times};
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::failure::{AwsError, Cause, Failed};
 use crate::finding::Basis;
-use crate::names::AccountId;
+use crate::names::{AccessKeyId, AccountId};
 use crate::plan::{First, Plan, Step, Then};
 use crate::record::{Done, Left, Record, Sight};
 use crate::schedule::{FollowUp, Target, Task, name_of_key, name_of_principal};
@@ -62,8 +62,9 @@ impl<'a> Making<'a> {
             .for_each_concurrent(AT_A_TIME, async |entry| {
                 let Some(plan) = entry.case.plan.take() else { return };
                 let origin = &entry.case.finding.origin;
+                let key = entry.case.finding.credential.key().filter(|key| key.is_temporary()).cloned();
                 let record = &mut entry.case.record;
-                for (mut follow_up, at) in to_come(&plan, record, reach, deadline).await {
+                for (mut follow_up, at) in to_come(&plan, key.as_ref(), record, reach, deadline).await {
                     follow_up.region.clone_from(&origin.region);
                     follow_up.is_repeat = plan.look.as_ref().map_or(origin.repeat, |look| look.is_repeat);
                     self.make(scheduler, &follow_up, at, record, clock.now(), deadline).await;
@@ -103,6 +104,7 @@ impl<'a> Making<'a> {
 /// What is to come of a credential, and when.
 async fn to_come<F, O>(
     plan: &Plan<'_>,
+    session: Option<&AccessKeyId>,
     record: &mut Record,
     reach: &Reach<'_, F>,
     deadline: Instant,
@@ -131,7 +133,10 @@ where
         let Done::Denied { on, measure, by } = done else { continue };
         match identified(&on, plan, &account, reach, deadline).await {
             Ok(Some(on)) => {
-                to_come.push((follow_up(Task::Look, Target::Principal { on, measure, by }), contained + after));
+                to_come.push((
+                    follow_up(Task::Look, Target::Principal { on, measure, by, session: session.cloned() }),
+                    contained + after,
+                ));
             }
             Ok(None) => {}
             Err(cause) => record.failed.push(Failed { step: Step::MakeSchedule, cause }),
@@ -290,7 +295,7 @@ where
             record.done.push(Done::StatusSet(KeyStatus::Inactive));
             record.done.extend(is_deleted.then_some(Done::KeyDeleted));
         }
-        Target::Principal { on, measure, by } => {
+        Target::Principal { on, measure, by, .. } => {
             record.done.push(Done::Denied { on: on.principal(), measure: *measure, by: *by });
         }
     }
@@ -299,7 +304,11 @@ where
         return containment::delete_if_inactive(plan, record, reach, &times).await;
     }
     let mut sight = containment::look(plan, record, reach, &times).await;
-    if let (true, Target::Key { id, .. }) = (plan.evidence, &follow_up.target) {
+    let id = match &follow_up.target {
+        Target::Key { id, .. } => Some(id),
+        Target::Principal { session, .. } => session.as_ref(),
+    };
+    if let Some(id) = id.filter(|_| plan.evidence) {
         let region = follow_up.region.as_ref().map(|region| region.as_str().to_owned());
         let asked = [Asked { key: id.clone(), contained: follow_up.contained, region }];
         let gathering = RefCell::new(Gathering::about(&asked, clock.now()));
@@ -316,8 +325,12 @@ where
             record.last_used = last_used;
         }
     }
-    record.looks.incomplete |= sight == Sight::Unknown;
-    if sight == Sight::InPlace && record.looks.used_after.is_none() {
+    let since = record.new_since().unwrap_or(follow_up.contained);
+    let (new, failed) = containment::new_principals(&follow_up.account, since, reach, clock.deadline).await;
+    record.looks.new_principals.add(new);
+    record.failed.extend(failed);
+    record.looks.incomplete |= sight == Sight::Unknown || record.looks.new_principals.partial;
+    if sight == Sight::InPlace && record.looks.used_after.is_none() && !record.looks.incomplete {
         record.looks.verified = Some(clock.now());
     }
 }
