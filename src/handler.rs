@@ -104,7 +104,7 @@ pub async fn handle(app: &App, invocation: LambdaEvent<Box<RawValue>>) -> Result
     let open = |account: &AccountId| opened.iam(app, account);
     let named = entries.iter().filter(|entry| entry.case.plan.is_some()).filter_map(|entry| entry.case.key().cloned());
     let reach = Reach { accounts: &app.accounts, open, turns: Turns::default(), named: named.collect() };
-    let looks = Looks::new(&app.config.verify_after);
+    let looks = Looks::new(&app.config.verify_after, &clock);
     if let [entry] = &mut entries[..]
         && matches!(entry.case.finding.basis, Basis::FollowUp(_))
     {
@@ -203,12 +203,12 @@ async fn contain<'a, F, O>(
             contain_in_account(&mut entries, SHARE, reach, clock).boxed_local().await;
         }
         making.after(&mut entries, reach, clock).boxed_local().await;
-        looks.after(&mut entries, SHARE, reach, clock).boxed_local().await;
+        looks.after(&mut entries, SHARE, reach).boxed_local().await;
     });
     let here = async {
         contain_in_account(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
         making.after(&mut own, reach, clock).boxed_local().await;
-        looks.after(&mut own, CONCURRENCY, reach, clock).boxed_local().await;
+        looks.after(&mut own, CONCURRENCY, reach).boxed_local().await;
     };
     join(here, others).await;
 }

@@ -14,7 +14,7 @@ use crate::evidence::Evidence;
 use crate::failure::{Cause, Failed};
 use crate::finding::{NotInForce, Severity};
 use crate::names::{AccessKeyId, AccountId, ForeignText, RoleName, UserName};
-use crate::plan::{Beyond, Measure, Step};
+use crate::plan::{Beyond, Measure, Plan, Step};
 
 /// The facts about one credential.
 #[derive(Debug, Default)]
@@ -213,6 +213,21 @@ pub enum Done {
         /// The user or the role.
         from: Principal,
     },
+}
+
+impl Done {
+    /// Whom it denies what, and by what means.
+    pub fn denied(&self) -> Option<(&Principal, Measure, Means)> {
+        match self {
+            Self::Denied { on, measure, by } => Some((on, *measure, *by)),
+            Self::StatusSet(_)
+            | Self::KeyDeleted
+            | Self::RootKeyDeleted
+            | Self::Lifted { .. }
+            | Self::LiftedInPart { .. }
+            | Self::NothingToLift { .. } => None,
+        }
+    }
 }
 
 /// What denies a principal something.
@@ -528,6 +543,27 @@ impl Record {
     /// Since when what is new in the account is told: a minute before the credential was contained.
     pub fn new_since(&self) -> Option<DateTime<Utc>> {
         Some(self.contained? - TimeDelta::seconds(60))
+    }
+
+    /// The account in which a plan is carried out.
+    pub fn account_of<'a>(&'a self, plan: &'a Plan<'_>) -> &'a AccountId {
+        self.account.as_ref().unwrap_or(&plan.account)
+    }
+
+    /// Keeps what CloudTrail and IAM tell of the use of a credential. A call that shows life after containment contests it.
+    pub fn add_evidence(&mut self, key: &AccessKeyId, evidence: Evidence, last_used: Option<LastUsed>) {
+        /// How long after containment such a call counts: until then IAM may not have told every place of a key's status, and
+        /// of a deny.
+        const KEY_IN_FORCE: TimeDelta = TimeDelta::seconds(10);
+        const DENY_IN_FORCE: TimeDelta = TimeDelta::seconds(60);
+        let after = if key.is_temporary() { DENY_IN_FORCE } else { KEY_IN_FORCE };
+        let in_force = self.contained.map(|contained| contained + after);
+        self.looks.used_after = evidence.last_alive.filter(|last| in_force.is_some_and(|in_force| *last > in_force));
+        if self.looks.used_after.is_some() {
+            self.looks.verified = None;
+        }
+        self.evidence = Some(evidence);
+        self.last_used = last_used;
     }
 
     /// Whether there is something that a look can find in place or not.

@@ -50,22 +50,13 @@ impl Iam {
         users.truncate(MOST);
         new.roles.truncate(MOST);
         for (index, (name, created)) in users.into_iter().enumerate() {
-            let keys = match UserName::new(&name).filter(|_| index < MOST_WITH_KEYS) {
+            let read = match UserName::new(&name).filter(|_| index < MOST_WITH_KEYS) {
                 Some(user) => timeout_at(deadline, self.keys(&user)).await.ok(),
                 None => None,
             };
-            let keys = match keys {
-                Some(Ok(keys)) => keys.unwrap_or_default().keys.into_iter().map(|key| key.id).collect(),
-                Some(Err(error)) => {
-                    new.partial = true;
-                    failed.push(error);
-                    Vec::new()
-                }
-                None => {
-                    new.partial = true;
-                    Vec::new()
-                }
-            };
+            let keys = read.and_then(|read| read.map_err(|error| failed.push(error)).ok());
+            new.partial |= keys.is_none();
+            let keys = keys.flatten().unwrap_or_default().keys.into_iter().map(|key| key.id).collect();
             new.users.push(NewUser { name: ForeignText::new(&name), created, keys });
         }
         new

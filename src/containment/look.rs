@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep_until};
 
-use super::{CATCHING_UP, Reach, at, in_time, keep, key, principal};
+use super::{CATCHING_UP, Reach, answer_in_time, at, in_time, keep, key, principal};
 use crate::aws::iam::Iam;
 use crate::credential::{Identified, Principal};
 use crate::failure::{AwsError, Cause, Failed};
@@ -47,13 +47,8 @@ impl Times {
         read: impl Future<Output = Result<T, AwsError>>,
         record: &mut Record,
     ) -> Option<T> {
-        let cause = match in_time(self.soon, read).await {
-            Some(Ok(read)) => return Some(read),
-            Some(Err(error)) => error.into(),
-            None => Cause::OutOfTime,
-        };
-        record.failed.push(Failed { step: Step::Look, cause });
-        None
+        let read = answer_in_time(self.soon, read).await;
+        read.map_err(|cause| record.failed.push(Failed { step: Step::Look, cause })).ok()
     }
 
     /// Reads once more what may be late, a moment later, if there is time for it.
@@ -80,7 +75,7 @@ where
     O: Future<Output = Result<Iam, AwsError>>,
 {
     record.begin(Step::Look);
-    let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
+    let account = record.account_of(plan).clone();
     let key = match &plan.first {
         First::SetStatus { key, .. } | First::DeleteRootKey { key, .. } => Some(*key),
         First::Deny { .. } | First::Lift { .. } => None,
@@ -106,15 +101,7 @@ where
 
 /// What has to be denied: what is, and what could not be put back before.
 fn denied(record: &Record) -> Vec<(Principal, Measure, Means)> {
-    let denied = record.done.iter().filter_map(|done| match done {
-        Done::Denied { on, measure, by } => Some((on.clone(), *measure, *by)),
-        Done::StatusSet(_)
-        | Done::KeyDeleted
-        | Done::RootKeyDeleted
-        | Done::Lifted { .. }
-        | Done::LiftedInPart { .. }
-        | Done::NothingToLift { .. } => None,
-    });
+    let denied = record.done.iter().filter_map(Done::denied).map(|(on, measure, by)| (on.clone(), measure, by));
     denied.chain(record.looks.lost.iter().cloned()).collect()
 }
 
@@ -180,7 +167,7 @@ where
     let (Some(may), Some(owner), false) = (&plan.look, record.owner.clone(), made.is_empty()) else {
         return Sight::InPlace;
     };
-    let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
+    let account = record.account_of(plan).clone();
     let Some(iam) = times.read((reach.open)(&account), record).await else { return Sight::Unknown };
     key::take_made(made, &owner, may, record, &iam, times).await
 }
@@ -192,7 +179,7 @@ where
     O: Future<Output = Result<Iam, AwsError>>,
 {
     let (First::SetStatus { key, .. }, Some(owner)) = (&plan.first, record.owner.clone()) else { return };
-    let account = record.account.clone().unwrap_or_else(|| plan.account.clone());
+    let account = record.account_of(plan).clone();
     record.begin(Step::DeleteKey);
     let attempt = in_time(times.deadline, async {
         let iam = (reach.open)(&account).await.map_err(at(Step::DeleteKey))?;

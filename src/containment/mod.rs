@@ -140,6 +140,14 @@ async fn in_time<T>(deadline: Instant, attempt: impl Future<Output = T>) -> Opti
     if Instant::now() < deadline { timeout_at(deadline, attempt).await.ok() } else { None }
 }
 
+/// The same of a call, whose time having run out is a cause like any other.
+pub async fn answer_in_time<T>(deadline: Instant, call: impl Future<Output = Result<T, AwsError>>) -> Result<T, Cause> {
+    match in_time(deadline, call).await {
+        Some(answer) => answer.map_err(Cause::from),
+        None => Err(Cause::OutOfTime),
+    }
+}
+
 impl<F, O> Reach<'_, F>
 where
     F: Fn(&AccountId) -> O,
@@ -369,7 +377,7 @@ async fn after_the_key<F, O>(
     if steps.peek().is_none() {
         return;
     }
-    let iam = match (reach.open)(record.account.as_ref().unwrap_or(&plan.account)).await {
+    let iam = match (reach.open)(record.account_of(plan)).await {
         Ok(iam) => iam,
         Err(error) => {
             let failed = steps.map(|then| at(then.step())(error.clone()));

@@ -19,11 +19,6 @@ use crate::failure::{AwsError, Failed};
 use crate::names::AccountId;
 use crate::record::{NewPrincipals, Sight};
 
-/// How long after containment a call shows that a key is not dead, and that a deny does not hold: until then IAM may not
-/// have told every place.
-const KEY_IN_FORCE: TimeDelta = TimeDelta::seconds(10);
-const DENY_IN_FORCE: TimeDelta = TimeDelta::seconds(60);
-
 /// How long before the invocation users and roles were made that are listed. Of these each credential is told what is new
 /// to it.
 const LISTED_SINCE: TimeDelta = TimeDelta::seconds(62);
@@ -32,6 +27,7 @@ const LISTED_SINCE: TimeDelta = TimeDelta::seconds(62);
 pub(super) struct Looks<'a> {
     /// How long after containment.
     times: &'a [Duration],
+    clock: &'a Clock,
     /// Told as soon as a step failed: then the invocation ends at once, so that it is tried again.
     stop: watch::Sender<bool>,
     /// In how many accounts it is looked at a time.
@@ -49,22 +45,18 @@ struct Listed {
 }
 
 impl<'a> Looks<'a> {
-    pub(super) fn new(times: &'a [Duration]) -> Self {
+    pub(super) fn new(times: &'a [Duration], clock: &'a Clock) -> Self {
         let (stop, places) = (watch::Sender::new(false), Semaphore::new(ACCOUNTS));
-        Self { times, stop, places, lists: RefCell::default() }
+        Self { times, clock, stop, places, lists: RefCell::default() }
     }
 
     /// The looks at the credentials of one account, and the evidence that is gathered while they wait.
-    pub(super) async fn after<F, O>(
-        &self,
-        entries: &mut [&mut Entry<'_>],
-        share: usize,
-        reach: &'a Reach<'a, F>,
-        clock: &'a Clock,
-    ) where
+    pub(super) async fn after<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &'a Reach<'a, F>)
+    where
         F: Fn(&AccountId) -> O,
         O: Future<Output = Result<Iam, AwsError>>,
     {
+        let clock = self.clock;
         self.stop_where_failed(entries);
         let mut asked: HashMap<AccountId, (Vec<usize>, Vec<Asked>)> = HashMap::new();
         for (index, entry) in entries.iter().enumerate() {
@@ -89,25 +81,19 @@ impl<'a> Looks<'a> {
             let mut stopped = self.stop.subscribe();
             select(pin!(gathering), pin!(stopped.wait_for(|stop| *stop))).await;
         };
-        join(self.look(entries, share, reach, clock), gathering.boxed_local()).await;
+        join(self.look(entries, share, reach), gathering.boxed_local()).await;
         for ((_, (indexes, about)), gathering) in asked.iter().zip(gatherings) {
             let (evidence, mut failed) = gathering.into_inner().end();
             for ((index, about), (evidence, last_used)) in indexes.iter().zip(about).zip(evidence) {
                 let Some(entry) = entries.get_mut(*index) else { continue };
                 let record = &mut entry.case.record;
-                let after = if about.key.is_temporary() { DENY_IN_FORCE } else { KEY_IN_FORCE };
-                record.looks.used_after = evidence.last_alive.filter(|last| *last > about.contained + after);
-                if record.looks.used_after.is_some() {
-                    record.looks.verified = None;
-                }
-                record.evidence = Some(evidence);
-                record.last_used = last_used;
+                record.add_evidence(&about.key, evidence, last_used);
                 record.failed.append(&mut failed);
             }
         }
     }
 
-    async fn look<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &'a Reach<'a, F>, clock: &'a Clock)
+    async fn look<F, O>(&self, entries: &mut [&mut Entry<'_>], share: usize, reach: &'a Reach<'a, F>)
     where
         F: Fn(&AccountId) -> O,
         O: Future<Output = Result<Iam, AwsError>>,
@@ -121,11 +107,11 @@ impl<'a> Looks<'a> {
             let slots = Semaphore::new(share);
             let sights: Vec<_> = stream::iter(&mut entries)
                 .map(async |entry| {
-                    if !self.is_due(entry, *after, clock).await {
+                    if !self.is_due(entry, *after).await {
                         return None;
                     }
                     let (_slot, _place) = (slots.acquire().await, self.places.acquire().await);
-                    let sight = look_at(entry, number, reach, clock).boxed_local().await;
+                    let sight = look_at(entry, number, reach, self.clock).boxed_local().await;
                     self.stop_where_failed(std::slice::from_ref(entry));
                     Some(sight)
                 })
@@ -134,7 +120,7 @@ impl<'a> Looks<'a> {
                 .await;
             let is_listed = sights.iter().any(Option::is_some) && !*self.stop.borrow();
             if is_listed {
-                self.tell_newcomers(&mut entries, number, reach, clock).await;
+                self.tell_newcomers(&mut entries, number, reach).await;
             }
             let is_last = number + 1 == self.times.len();
             for (entry, sight) in entries.iter_mut().zip(sights) {
@@ -142,7 +128,7 @@ impl<'a> Looks<'a> {
                 let is_seen = is_listed && sight.is_some_and(|sight| sight != Sight::Unknown);
                 looks.incomplete |= !is_seen || looks.new_principals.partial;
                 if is_last && sight == Some(Sight::InPlace) && !looks.incomplete {
-                    looks.verified = Some(clock.now());
+                    looks.verified = Some(self.clock.now());
                 }
             }
         }
@@ -155,25 +141,20 @@ impl<'a> Looks<'a> {
     }
 
     /// Waits for the time of a look. Whether there is one: not once a step failed, and not if it came after the end.
-    async fn is_due(&self, entry: &Entry<'_>, after: Duration, clock: &Clock) -> bool {
-        let due = clock.of(entry.case.record.contained.unwrap_or_default()) + after;
-        due < clock.deadline && timeout_at(due, self.stop.subscribe().wait_for(|stop| *stop)).await.is_err()
+    async fn is_due(&self, entry: &Entry<'_>, after: Duration) -> bool {
+        let due = self.clock.of(entry.case.record.contained.unwrap_or_default()) + after;
+        due < self.clock.deadline && timeout_at(due, self.stop.subscribe().wait_for(|stop| *stop)).await.is_err()
     }
 
     /// Tells each credential what is new in its account.
-    async fn tell_newcomers<F, O>(
-        &self,
-        entries: &mut [&mut Entry<'_>],
-        number: usize,
-        reach: &'a Reach<'a, F>,
-        clock: &'a Clock,
-    ) where
+    async fn tell_newcomers<F, O>(&self, entries: &mut [&mut Entry<'_>], number: usize, reach: &'a Reach<'a, F>)
+    where
         F: Fn(&AccountId) -> O,
         O: Future<Output = Result<Iam, AwsError>>,
     {
         let accounts = entries.iter().filter_map(|entry| entry.case.record.account.clone());
         let listings: HashMap<_, _> =
-            accounts.map(|account| (account.clone(), self.listing(&account, number, reach, clock))).collect();
+            accounts.map(|account| (account.clone(), self.listing(&account, number, reach))).collect();
         let listed = listings.into_iter().map(async |(account, listing)| (account, listing.await));
         let listed: HashMap<_, _> = join_all(listed).await.into_iter().collect();
         for entry in entries {
@@ -186,19 +167,13 @@ impl<'a> Looks<'a> {
         }
     }
 
-    fn listing<F, O>(
-        &self,
-        account: &AccountId,
-        number: usize,
-        reach: &'a Reach<'a, F>,
-        clock: &'a Clock,
-    ) -> Listing<'a>
+    fn listing<F, O>(&self, account: &AccountId, number: usize, reach: &'a Reach<'a, F>) -> Listing<'a>
     where
         F: Fn(&AccountId) -> O,
         O: Future<Output = Result<Iam, AwsError>>,
     {
         let list = || {
-            let account = account.clone();
+            let (account, clock) = (account.clone(), self.clock);
             let list = async move {
                 let since = clock.started_at - LISTED_SINCE;
                 let (new, failed) = containment::new_principals(&account, since, reach, clock.deadline).await;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{App, Clock, Entry};
 use crate::aws::iam::Iam;
 use crate::aws::scheduler::{Planned, Scheduler};
 use crate::config::Action;
-use crate::containment::{self, Asked, Gathering, Reach, Times};
+use crate::containment::{self, Asked, Gathering, Reach, Times, answer_in_time};
 use crate::credential::{Identified, KeyStatus, Principal};
 use crate::failure::{AwsError, Cause, Failed};
 use crate::finding::Basis;
@@ -32,9 +32,6 @@ const MAKING: Duration = Duration::from_secs(20);
 
 /// How long CloudTrail may be asked by a follow-up.
 const ASKING: Duration = Duration::from_mins(1);
-
-/// A deny is known everywhere after a minute, a key's status after ten seconds.
-const IN_FORCE: [TimeDelta; 2] = [TimeDelta::seconds(10), TimeDelta::seconds(60)];
 
 /// The schedules of an invocation.
 pub(super) struct Making<'a> {
@@ -86,7 +83,7 @@ impl<'a> Making<'a> {
         let (name, input, mut at) = (follow_up.name(), follow_up.input(), at.max(now + SOONEST));
         if self.made.borrow_mut().insert(name.clone()) {
             record.begin(Step::MakeSchedule);
-            match in_time(deadline, scheduler.make(&name, at, self.function, &input, now)).await {
+            match answer_in_time(deadline, scheduler.make(&name, at, self.function, &input, now)).await {
                 Ok(planned) => at = planned,
                 Err(cause) => {
                     self.made.borrow_mut().remove(&name);
@@ -129,8 +126,8 @@ where
         to_come.extend(delete.map(|after| (follow_up(Task::Delete, target()), contained + after)));
     }
     let Some(after) = plan.later.look else { return to_come };
-    for done in record.done.clone() {
-        let Done::Denied { on, measure, by } = done else { continue };
+    let denied = record.done.iter().filter_map(Done::denied).map(|(on, measure, by)| (on.clone(), measure, by));
+    for (on, measure, by) in denied.collect::<Vec<_>>() {
         match identified(&on, plan, &account, reach, deadline).await {
             Ok(Some(on)) => {
                 to_come.push((
@@ -162,7 +159,7 @@ where
         (_, Principal::Role(_)) => Ok(None),
         (_, Principal::User(user)) => {
             let read = async { (reach.open)(account).await?.user_id(user).await };
-            Ok(in_time(deadline, read).await?.map(|id| Identified::User(user.clone(), id)))
+            Ok(answer_in_time(deadline, read).await?.map(|id| Identified::User(user.clone(), id)))
         }
     }
 }
@@ -190,7 +187,7 @@ pub(super) async fn remove_for_restores<F, O>(
             }
             Ok(())
         };
-        if let Err(cause) = in_time(clock.deadline, removed).await {
+        if let Err(cause) = answer_in_time(clock.deadline, removed).await {
             entry.case.record.failed.push(Failed { step: Step::RemoveSchedule, cause });
             entry.case.plan = None;
         }
@@ -214,25 +211,25 @@ where
                         Some(user) => Some((*user).clone()),
                         None => iam.owner(key).await?,
                     };
-                    if let Some(owner) = owner
-                        && let Some(id) = iam.user_id(&owner).await?
-                    {
-                        names.push(name_of_principal(account, id.as_str()));
+                    if let Some(owner) = owner {
+                        names.extend(name_about(&Principal::User(owner), &iam).await?);
                     }
                 }
             }
-            First::Lift { from: Principal::User(user) } => {
-                let id = (reach.open)(account).await?.user_id(user).await?;
-                names.extend(id.map(|id| name_of_principal(account, id.as_str())));
-            }
-            First::Lift { from: Principal::Role(role) } => {
-                let id = (reach.open)(account).await?.role(role).await?.and_then(|role| role.id);
-                names.extend(id.map(|id| name_of_principal(account, id.as_str())));
-            }
+            First::Lift { from } => names.extend(name_about(from, &(reach.open)(account).await?).await?),
             First::Deny { .. } | First::DeleteRootKey { .. } => {}
         }
     }
     Ok(names)
+}
+
+/// The schedule about a principal; `None` when there is no such principal.
+async fn name_about(principal: &Principal, iam: &Iam) -> Result<Option<String>, AwsError> {
+    let of = |id: &str| name_of_principal(iam.account(), id);
+    Ok(match principal {
+        Principal::User(user) => iam.user_id(user).await?.map(|id| of(id.as_str())),
+        Principal::Role(role) => iam.role(role).await?.and_then(|role| role.id).map(|id| of(id.as_str())),
+    })
 }
 
 /// Does what a schedule of this function's asks for, while it is there.
@@ -249,7 +246,7 @@ where
         record.left = Some(Left::DryRun);
     } else if let Some(scheduler) = &app.scheduler {
         let name = follow_up.name();
-        match in_time(clock.deadline, scheduler.get(&name)).await {
+        match answer_in_time(clock.deadline, scheduler.get(&name)).await {
             Ok(planned) => {
                 record.left = why_not(follow_up, planned.as_ref(), app, clock);
                 if record.left.is_none() {
@@ -258,7 +255,7 @@ where
                 let is_over = !matches!(record.left, Some(Left::NoSchedule | Left::NotDue(_)));
                 // One that failed stays, so that a retry acts.
                 if is_over && record.failures().next().is_none() {
-                    let removed = in_time(clock.deadline, scheduler.remove(&name)).await;
+                    let removed = answer_in_time(clock.deadline, scheduler.remove(&name)).await;
                     record.failed.extend(removed.err().map(|cause| Failed { step: Step::RemoveSchedule, cause }));
                 }
             }
@@ -317,12 +314,9 @@ where
         let (evidence, failed) = gathering.into_inner().end();
         record.failed.extend(failed);
         for (evidence, last_used) in evidence {
-            let after = IN_FORCE[usize::from(id.is_temporary())];
-            record.looks.used_after = evidence.last_alive.filter(|last| *last > follow_up.contained + after);
             let made = evidence.made_keys();
             sight = sight.max(containment::take_made_keys(&made, plan, record, reach, &times).await);
-            record.evidence = Some(evidence);
-            record.last_used = last_used;
+            record.add_evidence(id, evidence, last_used);
         }
     }
     let since = record.new_since().unwrap_or(follow_up.contained);
@@ -332,12 +326,5 @@ where
     record.looks.incomplete |= sight == Sight::Unknown || record.looks.new_principals.partial;
     if sight == Sight::InPlace && record.looks.used_after.is_none() && !record.looks.incomplete {
         record.looks.verified = Some(clock.now());
-    }
-}
-
-async fn in_time<T>(deadline: Instant, call: impl Future<Output = Result<T, AwsError>>) -> Result<T, Cause> {
-    match timeout_at(deadline, call).await {
-        Ok(answer) => answer.map_err(Cause::from),
-        Err(_) => Err(Cause::OutOfTime),
     }
 }

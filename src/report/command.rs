@@ -16,7 +16,7 @@ pub fn undo(case: &Case<'_>) -> Option<Value> {
     if is_inactive {
         return activate(case, case.key()?);
     }
-    let mut command = restore_sessions(record.done.iter().find_map(denied)?);
+    let mut command = restore_sessions(record.done.iter().find_map(Done::denied)?.0);
     command["AccountId"] = json!(case.account()?);
     Some(command)
 }
@@ -25,19 +25,6 @@ pub fn undo(case: &Case<'_>) -> Option<Value> {
 pub fn activate(case: &Case<'_>, key: &AccessKeyId) -> Option<Value> {
     let key = json!({"UserName": case.user()?, "AccessKeyId": key, "Status": "Active"});
     Some(json!({"UpdateAccessKey": key, "AccountId": case.account()?}))
-}
-
-/// Whom this function denied something.
-fn denied(done: &Done) -> Option<&Principal> {
-    match done {
-        Done::Denied { on, .. } => Some(on),
-        Done::StatusSet(_)
-        | Done::KeyDeleted
-        | Done::RootKeyDeleted
-        | Done::Lifted { .. }
-        | Done::LiftedInPart { .. }
-        | Done::NothingToLift { .. } => None,
-    }
 }
 
 fn restore_sessions(of: &Principal) -> Value {
